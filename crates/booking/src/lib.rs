@@ -1,0 +1,1 @@
+//! Shows, seats, holds and bookings.

@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod money;
+pub mod problem;
+pub mod role;
+pub mod scope;
+pub mod time;

@@ -1,0 +1,199 @@
+//! Roles of a venue, and the one table that says what each may do.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! roles {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// What a member is in a venue.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Role { $($(#[$doc])* $name,)* }
+
+        impl Role {
+            /// All roles, strongest first.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The role as the API and the database write it.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The role of that name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+roles! {
+    /// Everything.
+    Owner = "owner";
+    /// Everything but owners and the venue itself.
+    Manager = "manager";
+    /// The restaurant floor; reads shows and bookings.
+    Host = "host";
+    /// Holds and bookings for others, payments of bookings.
+    BoxOffice = "box_office";
+    /// Scans at doors.
+    Scanner = "scanner";
+    /// The therapist queue.
+    Therapist = "therapist";
+    /// The cashier queue and payments.
+    Cashier = "cashier";
+    /// Reads queues, floor and shows without personal data.
+    Monitor = "monitor";
+}
+
+/// Who somebody is to a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Nobody is signed in.
+    Anyone,
+    /// A signed-in user without a role in this venue.
+    Customer,
+    /// A member.
+    Member(Role),
+}
+
+impl Standing {
+    /// Whether the table grants `permission` to this standing.
+    #[must_use]
+    pub fn may(self, permission: Permission) -> bool {
+        let grant = permission.grant();
+        match self {
+            Self::Anyone => grant.anyone,
+            Self::Customer => grant.anyone || grant.customer,
+            Self::Member(role) => {
+                grant.anyone || grant.customer || role == Role::Owner || grant.roles.contains(&role)
+            }
+        }
+    }
+
+    /// Whether this is a member of the venue, in any role.
+    #[must_use]
+    pub fn is_staff(self) -> bool {
+        matches!(self, Self::Member(_))
+    }
+}
+
+/// Who has a permission. Owners have all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    /// Without signing in.
+    pub anyone: bool,
+    /// Any signed-in user, for what is their own.
+    pub customer: bool,
+    /// Members with one of these roles.
+    pub roles: &'static [Role],
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident: $who:ident $(+ $role:ident)*;)*) => {
+        /// What can be permitted. One operation of the API needs exactly one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Permission { $($(#[$doc])* $name,)* }
+
+        impl Permission {
+            /// All permissions, in the table's order.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// Its line of the table.
+            #[must_use]
+            pub fn grant(self) -> Grant {
+                match self { $(Self::$name => Grant {
+                    anyone: permissions!(@anyone $who),
+                    customer: permissions!(@customer $who),
+                    roles: &[$(Role::$role,)*],
+                },)* }
+            }
+        }
+
+        /// Permissions as types, for the handlers' signatures: `Actor<can::HoldSeats>`.
+        pub mod can {
+            use super::{Needs, Permission};
+            $(
+                $(#[$doc])*
+                #[derive(Clone, Copy, Debug)]
+                pub struct $name;
+                impl Needs for $name { const PERMISSION: Permission = Permission::$name; }
+            )*
+        }
+    };
+    (@anyone anyone) => { true };
+    (@anyone $other:ident) => { false };
+    (@customer customer) => { true };
+    (@customer $other:ident) => { false };
+}
+
+/// A type that stands for a permission.
+pub trait Needs: 'static {
+    /// The permission it stands for.
+    const PERMISSION: Permission;
+}
+
+// The table: permission: who (anyone, customer, staff) + the roles that have it. Owners have all.
+permissions! {
+    /// Sign in, register, refresh, read the API's limits and documents.
+    Enter: anyone;
+    /// Act on what is one's own: me, my sessions, my bookings.
+    ActForSelf: customer;
+    /// Make a venue and become its owner.
+    OpenVenue: customer;
+    /// Read a venue's settings.
+    ReadVenue: staff + Manager + Host + BoxOffice + Scanner + Therapist + Cashier + Monitor;
+    /// Change a venue's settings.
+    ChangeVenue: staff;
+    /// Read who has which role.
+    ReadMembers: staff + Manager;
+    /// Give and take roles, never above one's own.
+    ChangeMembers: staff + Manager;
+    /// Read shows that are announced, and their seat maps.
+    ReadShows: anyone;
+    /// Read and change shows and layouts.
+    ManageShows: staff + Manager;
+    /// Keep seats back and give them free.
+    WithholdSeats: staff + Manager + BoxOffice;
+    /// Hold seats, and book what one holds.
+    HoldSeats: customer + Manager + BoxOffice;
+    /// Cancel a booking of one's own, or any as staff of the box office.
+    CancelBookings: customer + Manager + BoxOffice;
+    /// Read a booking of one's own, or any as staff.
+    ReadBooking: customer + Manager + Host + BoxOffice;
+    /// List and search all bookings of a venue.
+    ListBookings: staff + Manager + Host + BoxOffice;
+    /// Listen to a venue's events, as far as its topics allow.
+    Listen: anyone;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_have_every_permission_and_strangers_few() {
+        for permission in Permission::ALL {
+            assert!(Standing::Member(Role::Owner).may(*permission), "{}", permission.name());
+        }
+        let open: Vec<_> = Permission::ALL.iter().filter(|p| Standing::Anyone.may(**p)).collect();
+        assert_eq!(open, [&Permission::Enter, &Permission::ReadShows, &Permission::Listen]);
+    }
+
+    #[test]
+    fn a_monitor_changes_nothing() {
+        let monitor = Standing::Member(Role::Monitor);
+        assert!(!monitor.may(Permission::ManageShows));
+        assert!(!monitor.may(Permission::WithholdSeats));
+        assert!(!monitor.may(Permission::ListBookings));
+        assert!(monitor.may(Permission::ReadVenue));
+    }
+}

@@ -1,0 +1,1 @@
+//! The only door to PostgreSQL: pool, write, read, idempotency, event log, migrations.

@@ -1,0 +1,1 @@
+//! A database per test, real workers, sockets, a proxy that cuts wires.
