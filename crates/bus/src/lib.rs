@@ -1,1 +1,20 @@
-//! The only door to Redis: publish and subscribe per venue.
+#![doc = include_str!("../README.md")]
+
+mod backoff;
+mod channel;
+mod config;
+mod control;
+mod door;
+mod link;
+mod notice;
+mod publisher;
+mod queue;
+mod state;
+mod subscriber;
+mod wire;
+
+pub use config::{BusConfig, BusError};
+pub use control::Control;
+pub use door::Bus;
+pub use notice::{Incoming, Notice, Origin};
+pub use state::RedisState;
