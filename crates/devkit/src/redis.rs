@@ -1,0 +1,118 @@
+//! One Redis server: its folder, its settings, its start.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::postgres::{Durability, is_at_home, make_secret};
+use crate::process::tail;
+use crate::{Account, Running, Signal};
+
+const START_PATIENCE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A server's place and settings; it need not be running.
+#[derive(Debug, Clone)]
+pub(crate) struct Redis {
+    pub(crate) program: PathBuf,
+    pub(crate) folder: PathBuf,
+    pub(crate) account: Account,
+    pub(crate) port: u16,
+    pub(crate) password: String,
+    pub(crate) durability: Durability,
+}
+
+impl Redis {
+    /// The address over loopback.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://:{}@127.0.0.1:{}", self.password, self.port)
+    }
+
+    /// The address of the Unix socket.
+    pub(crate) fn socket_url(&self) -> String {
+        let socket = self.folder.join("redis.sock");
+        format!("redis+unix://{}?pass={}", socket.display(), self.password)
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("redis.log")
+    }
+
+    /// Writes its folder and settings; the password stays out of the process list.
+    fn create(&self, socket: bool) -> Result<PathBuf> {
+        fs::create_dir_all(&self.folder)?;
+        self.account.own(&self.folder)?;
+        let mut settings = format!(
+            "bind 127.0.0.1\nport {}\nrequirepass {}\ndir \"{}\"\npidfile \"{}\"\n",
+            self.port,
+            self.password,
+            self.folder.display(),
+            self.folder.join("redis.pid").display(),
+        );
+        if socket {
+            let path = self.folder.join("redis.sock");
+            settings += &format!("unixsocket \"{}\"\nunixsocketperm 700\n", path.display());
+        }
+        settings += match self.durability {
+            Durability::Fast => "save \"\"\nappendonly no\n",
+            Durability::Durable => "appendonly yes\n",
+        };
+        let file = self.folder.join("redis.conf");
+        fs::write(&file, settings).with_context(|| format!("can't write {}", file.display()))?;
+        make_secret(&file, &self.account)?;
+        Ok(file)
+    }
+
+    /// Starts it as a child of this process and waits until it answers.
+    pub(crate) fn start(&self) -> Result<Running> {
+        let settings = self.create(false)?;
+        let mut command = self.account.command(&self.program);
+        command.arg(settings);
+        let mut running = Running::start("redis", command, &self.log(), Signal::Terminate)?;
+        running.wait_ready(START_PATIENCE, || self.answers())?;
+        Ok(running)
+    }
+
+    /// Starts it with no parent; whoever starts it this way has to see to its end.
+    pub(crate) fn start_detached(&self) -> Result<u32> {
+        let settings = self.create(true)?;
+        let mut command = self.account.command(&self.program);
+        command.arg(settings).args(["--daemonize", "yes", "--logfile"]).arg(self.log());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if !command.status().context("the Redis server can't be run")?.success() {
+            bail!("Redis did not start:\n{}", tail(&self.log()));
+        }
+        let tries = START_PATIENCE.as_millis() / POLL.as_millis();
+        for _ in 0..tries {
+            if let Some(pid) = self.running_pid().filter(|_| self.answers()) {
+                return Ok(pid);
+            }
+            std::thread::sleep(POLL);
+        }
+        bail!("Redis does not answer:\n{}", tail(&self.log()))
+    }
+
+    /// Its id if this very server is running.
+    pub(crate) fn running_pid(&self) -> Option<u32> {
+        let pid = fs::read_to_string(self.folder.join("redis.pid")).ok()?.trim().parse().ok()?;
+        is_at_home(pid, &self.folder).then_some(pid)
+    }
+
+    /// Whether the server at our port knows our password: another one's would not.
+    fn answers(&self) -> bool {
+        let ask = || -> std::io::Result<bool> {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+            stream.write_all(format!("AUTH {}\r\n", self.password).as_bytes())?;
+            let mut answer = [0; 3];
+            stream.read_exact(&mut answer)?;
+            Ok(&answer == b"+OK")
+        };
+        ask().unwrap_or(false)
+    }
+}

@@ -1,0 +1,29 @@
+//! Random passwords and keys for servers that only this machine uses.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+
+fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    let mut source = File::open("/dev/urandom").context("/dev/urandom can't be read")?;
+    source.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// 128 random bits in hexadecimal: safe in a URL.
+pub fn password() -> Result<String> {
+    let mut text = String::new();
+    for byte in random_bytes::<16>()? {
+        write!(text, "{byte:02x}")?;
+    }
+    Ok(text)
+}
+
+/// 32 random bytes in base64, the form of `ROWLOCK_KEY`.
+pub fn base64_key() -> Result<String> {
+    Ok(base64::engine::general_purpose::STANDARD.encode(random_bytes::<32>()?))
+}
