@@ -14,7 +14,8 @@ pub fn text(at: Timestamp) -> String {
 /// The instant, cut to the microseconds that PostgreSQL keeps.
 #[must_use]
 pub fn micros(at: Timestamp) -> Timestamp {
-    let rounding = jiff::TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Trunc);
+    let rounding =
+        jiff::TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Trunc);
     at.round(rounding).unwrap_or(at)
 }
 

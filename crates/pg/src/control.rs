@@ -1,0 +1,83 @@
+//! Takes one guarantee out, for the tests that prove that it is needed.
+//!
+//! A green race test means nothing unless the same test goes red without the lock. Built only with
+//! the feature `controls`, which no release has; `ROWLOCK_CONTROLS` then names what is left out.
+
+use std::borrow::Cow;
+
+/// What can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// `for update` disappears from every statement.
+    RowLocks,
+    /// Commits do not wait for the disk.
+    DurableCommits,
+    /// Events are published before they are committed.
+    PublishAfterCommit,
+    /// Workers never compare their position with the log's head.
+    HeadCheck,
+}
+
+impl Control {
+    #[cfg(feature = "controls")]
+    fn name(self) -> &'static str {
+        match self {
+            Self::RowLocks => "row_locks",
+            Self::DurableCommits => "durable_commits",
+            Self::PublishAfterCommit => "publish_after_commit",
+            Self::HeadCheck => "head_check",
+        }
+    }
+
+    /// Whether this guarantee is taken out of this process.
+    #[must_use]
+    #[cfg(feature = "controls")]
+    #[expect(clippy::disallowed_methods, reason = "only test builds have controls at all")]
+    pub fn is_out(self) -> bool {
+        use std::sync::OnceLock;
+        static OUT: OnceLock<String> = OnceLock::new();
+        OUT.get_or_init(|| std::env::var("ROWLOCK_CONTROLS").unwrap_or_default())
+            .split(',')
+            .any(|name| name == self.name())
+    }
+
+    /// Whether this guarantee is taken out of this process: never, in a build without controls.
+    #[must_use]
+    #[cfg(not(feature = "controls"))]
+    pub fn is_out(self) -> bool {
+        false
+    }
+}
+
+/// The statement as it is sent.
+pub(crate) fn text(sql: &'static str) -> Cow<'static, str> {
+    if Control::RowLocks.is_out() { Cow::Owned(without_locks(sql)) } else { Cow::Borrowed(sql) }
+}
+
+fn without_locks(sql: &str) -> String {
+    let Some((before, after)) = sql.split_once("for update") else { return sql.to_owned() };
+    let rest = after
+        .trim_start()
+        .strip_prefix("of ")
+        .map_or(after, |named| named.split_once(char::is_whitespace).map_or("", |(_, rest)| rest));
+    format!("{before}{rest}").replace("skip locked", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_cut_and_the_rest_stays() {
+        assert_eq!(
+            without_locks("select 1 from a order by id for update"),
+            "select 1 from a order by id "
+        );
+        assert_eq!(without_locks("select 1 from a for update of a"), "select 1 from a ");
+        assert_eq!(
+            without_locks("select 1 from a for update skip locked").trim(),
+            "select 1 from a"
+        );
+        assert_eq!(without_locks("insert into a values (1)"), "insert into a values (1)");
+    }
+}

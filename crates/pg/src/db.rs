@@ -1,0 +1,126 @@
+//! The pool of one thread and its session settings.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
+use kernel::clock::Clock;
+
+use crate::{DbError, tls};
+
+/// How long a request waits for a free connection before it is refused with 503.
+pub const POOL_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long opening a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// The settings of every session. `synchronous_commit` is named because a promise rests on it.
+pub const SESSION: &[(&str, &str)] = &[
+    ("role", "rowlock_app"),
+    ("statement_timeout", "3s"),
+    ("lock_timeout", "1s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("deadlock_timeout", "200ms"),
+    ("synchronous_commit", "on"),
+    ("default_transaction_isolation", "read\\ committed"),
+    ("timezone", "UTC"),
+];
+
+/// How to reach PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct DbConfig {
+    /// `postgres://user:password@host:port/database?sslmode=…`.
+    pub url: String,
+    /// PEM of the authority that signed the server's certificate; the machine's roots if absent.
+    pub ca_pem: Option<String>,
+    /// Connections of this pool.
+    pub pool_size: usize,
+    /// Whether the session's settings are sent at connect; off behind `PgBouncer`.
+    pub session_options: bool,
+    /// The statement that reads a user's standing in a venue: `$1` venue, `$2` user, one row
+    /// `(active bool, role text or null)`, no row where there is no such user.
+    pub standing_sql: Option<&'static str>,
+}
+
+/// The door to PostgreSQL. Cloning shares the pool; each actix thread has a `Db` of its own,
+/// because a connection is driven by the thread that opened it.
+#[derive(Clone)]
+pub struct Db {
+    pub(crate) pool: Pool,
+    pub(crate) clock: Clock,
+    pub(crate) standing_sql: Option<&'static str>,
+}
+
+impl Db {
+    /// A door with an empty pool: nothing is connected until the first use.
+    ///
+    /// # Errors
+    /// A sentence when the URL or the CA file cannot be used.
+    pub fn new(config: &DbConfig, clock: Clock) -> Result<Self, String> {
+        let mut postgres: tokio_postgres::Config = config.url.parse().map_err(|error| {
+            format!(
+                "DATABASE_URL cannot be read ({error}); it looks like \
+                 postgres://user:password@host:5432/database"
+            )
+        })?;
+        postgres.application_name("rowlock").connect_timeout(CONNECT_MAX);
+        postgres.keepalives_idle(Duration::from_secs(10));
+        postgres.tcp_user_timeout(Duration::from_secs(5));
+        if config.session_options {
+            postgres.options(session_options());
+        }
+        let manager = Manager::from_config(
+            postgres,
+            tls::connector(config.ca_pem.as_deref())?,
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(config.pool_size)
+            .wait_timeout(Some(POOL_WAIT_MAX))
+            .create_timeout(Some(CONNECT_MAX))
+            .runtime(Runtime::Tokio1)
+            .post_create(Hook::sync_fn(|_, _| {
+                metrics::counter!("pg_connections_opened_total").increment(1);
+                Ok(())
+            }))
+            .build()
+            .map_err(|error| format!("the pool cannot be built: {error}"))?;
+        Ok(Self { pool, clock, standing_sql: config.standing_sql })
+    }
+
+    /// The clock that rules use.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether PostgreSQL answers, within the pool's wait.
+    ///
+    /// # Errors
+    /// `Away` or `Busy`.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        self.connection().await?.batch_execute("").await?;
+        Ok(())
+    }
+
+    pub(crate) async fn connection(&self) -> Result<Object, DbError> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
+                metrics::counter!("pg_pool_exhausted_total").increment(1);
+                DbError::Busy
+            }
+            PoolError::Backend(error) => {
+                tracing::warn!(error = %error, "pg.connect failed");
+                match DbError::from(error) {
+                    DbError::Busy => DbError::Busy,
+                    _ => DbError::Away,
+                }
+            }
+            _ => DbError::Away,
+        })
+    }
+}
+
+fn session_options() -> String {
+    SESSION.iter().map(|(name, value)| format!("-c {name}={value} ")).collect()
+}

@@ -1,0 +1,292 @@
+//! The event log: the truth that Redis only carries.
+//!
+//! The head row of the venue is taken last, in the packet of the commit, so that numbers have no
+//! holes and stand in the order of the commits, and the head is locked as shortly as possible.
+
+use jiff::Timestamp;
+use kernel::event::{Batch, Envelope, Event, Frame, Pos, Topic};
+use kernel::ids::VenueId;
+use kernel::scope::{Reach, Scope};
+use postgres_types::{Json, ToSql};
+use serde_json::value::RawValue;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::once::{FILL_ANSWER, Row as OnceRow};
+use crate::sql::Query;
+use crate::tx::Tx;
+use crate::{Columns, Db, DbError};
+
+const EMIT: &str = "\
+with head as (
+    update log.venue_head
+    set seq = seq + cardinality($2::smallint[]), prev_at = at,
+        at = greatest(clock_timestamp(), at + interval '1 microsecond')
+    where venue_id = $1 returning seq, at, prev_at
+), logged as (
+    insert into log.venue_event
+        (venue_id, seq, at, topic, type, entity, entity_id, version, action, actor, data)
+    select $1, head.seq - cardinality($2::smallint[]) + e.n, head.at, e.topic, e.type, e.entity,
+           e.entity_id, e.version, e.action, $9, e.data
+    from head, unnest($2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
+                      $8::json[])
+         with ordinality as e(topic, type, entity, entity_id, version, action, data, n)
+)
+select seq, at, prev_at from head";
+const AUDIT: &str = "insert into log.audit (venue_id, actor, action, entity, entity_id, detail) \
+     select $1, $2, a.action, a.entity, a.entity_id, a.detail \
+     from unnest($3::text[], $4::text[], $5::uuid[], $6::json[]) \
+          as a(action, entity, entity_id, detail)";
+const OPEN: &str = "insert into log.venue_head (venue_id) values ($1)";
+const HEADS: &str = "select venue_id, seq, at from log.venue_head where venue_id = any($1)";
+const EVENTS: &str = "select seq, at, topic, type, entity, entity_id, version, action, \
+     data::text as data from log.venue_event where venue_id = $1 and seq >= $2 \
+     order by seq limit $3";
+const KEEP_PARTITIONS: &str = "select log.keep_partitions($1)";
+const FORGET_KEYS: &str = "delete from log.once where created_at < now() - interval '24 hours'";
+
+/// Where a venue's log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose.
+    pub venue: VenueId,
+    /// The number of the last event; 0 before the first.
+    pub seq: i64,
+    /// When it was committed; for 0, when the log was opened.
+    pub at: Timestamp,
+}
+
+impl Head {
+    /// The head as a position.
+    #[must_use]
+    pub fn pos(&self) -> Pos {
+        Pos::new(self.seq, self.at)
+    }
+}
+
+/// An event as the log keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its number.
+    pub seq: i64,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// Its envelope.
+    pub frame: Frame,
+}
+
+impl Tx {
+    /// Opens the log of a venue that is made in this transaction.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub async fn open_log(&mut self, venue: VenueId) -> Result<(), DbError> {
+        self.execute(OPEN, &[&venue]).await.map(drop)
+    }
+}
+
+/// The last packet of a write: changes, stored answer, audit, events and head, commit.
+pub(crate) async fn commit(
+    tx: &mut Tx,
+    status: u16,
+    json: &str,
+    version: Option<i64>,
+) -> Result<Option<Batch>, DbError> {
+    let (venue, actor) = (tx.scope.venue_or_nil(), tx.scope.actor());
+    let once = tx.once.clone().map(|key| OnceRow::new(tx.scope, key));
+    let status = i16::try_from(status).unwrap_or(200);
+    let events = std::mem::take(&mut tx.events);
+    let columns = EventColumns::of(&events);
+    let acts = ActColumns::of(&std::mem::take(&mut tx.acts))?;
+    let once_params = once.as_ref().map(|row| {
+        let [venue, actor, key] = row.place();
+        [venue, actor, key, &status as &(dyn ToSql + Sync), &json, &version]
+    });
+    let act_params = acts.params(&venue, &actor);
+    let event_params = columns.params(&venue, &actor);
+    let mut last = Vec::with_capacity(3);
+    if let Some(params) = &once_params {
+        last.push(Query::new(FILL_ANSWER, params));
+    }
+    if !acts.action.is_empty() {
+        last.push(Query::new(AUDIT, &act_params));
+    }
+    if !events.is_empty() {
+        last.push(Query::new(EMIT, &event_params));
+    }
+    let mut rows = tx.commit_with(&last).await?;
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let head = rows.pop().unwrap_or_default();
+    let Reach::Venue(venue) = tx.scope.reach else { return Ok(None) };
+    head.first().map(|row| batch(venue, &events, row)).transpose()
+}
+
+fn batch(venue: VenueId, events: &[Event], head: &Row) -> Result<Batch, DbError> {
+    let (last, at): (i64, Timestamp) = (head.col("seq")?, head.col("at")?);
+    let first_seq = last - i64::try_from(events.len()).unwrap_or(0) + 1;
+    let frames = events
+        .iter()
+        .zip(first_seq..)
+        .map(|(event, seq)| Frame {
+            topic: event.topic,
+            json: Envelope {
+                venue,
+                seq,
+                at,
+                kind: event.kind,
+                entity: event.entity,
+                entity_id: event.entity_id,
+                version: event.version,
+                action: event.action,
+                data: event.data.get(),
+            }
+            .to_json(),
+        })
+        .collect();
+    Ok(Batch { venue, first_seq, at, prev_at: head.col("prev_at")?, frames })
+}
+
+/// The events of a write, one array per column.
+#[derive(Default)]
+struct EventColumns<'a> {
+    topic: Vec<i16>,
+    kind: Vec<&'a str>,
+    entity: Vec<&'a str>,
+    entity_id: Vec<Uuid>,
+    version: Vec<i64>,
+    action: Vec<&'a str>,
+    data: Vec<Json<&'a RawValue>>,
+}
+
+impl<'a> EventColumns<'a> {
+    fn of(events: &'a [Event]) -> Self {
+        let mut all = Self::default();
+        for event in events {
+            all.topic.push(event.topic.number());
+            all.kind.push(event.kind);
+            all.entity.push(event.entity);
+            all.entity_id.push(event.entity_id);
+            all.version.push(event.version);
+            all.action.push(event.action);
+            all.data.push(Json(&event.data));
+        }
+        all
+    }
+
+    fn params<'p>(&'p self, venue: &'p Uuid, actor: &'p Uuid) -> [&'p (dyn ToSql + Sync); 9] {
+        [
+            venue,
+            &self.topic,
+            &self.kind,
+            &self.entity,
+            &self.entity_id,
+            &self.version,
+            &self.action,
+            &self.data,
+            actor,
+        ]
+    }
+}
+
+/// The privileged acts of a write, one array per column.
+#[derive(Default)]
+struct ActColumns {
+    action: Vec<&'static str>,
+    entity: Vec<&'static str>,
+    entity_id: Vec<Uuid>,
+    detail: Vec<Json<Box<RawValue>>>,
+}
+
+impl ActColumns {
+    fn of(acts: &[crate::tx::Act]) -> Result<Self, DbError> {
+        let mut all = Self::default();
+        for act in acts {
+            all.action.push(act.action);
+            all.entity.push(act.entity);
+            all.entity_id.push(act.entity_id);
+            all.detail.push(Json(RawValue::from_string(act.detail.clone())?));
+        }
+        Ok(all)
+    }
+
+    fn params<'p>(&'p self, venue: &'p Uuid, actor: &'p Uuid) -> [&'p (dyn ToSql + Sync); 6] {
+        [venue, actor, &self.action, &self.entity, &self.entity_id, &self.detail]
+    }
+}
+
+impl Db {
+    /// The heads of `venues`, in one query. A venue without a log is absent.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away or busy.
+    pub async fn heads(&self, venues: &[VenueId]) -> Result<Vec<Head>, DbError> {
+        let rows = self.job_query(HEADS, &[&venues]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Head { venue: row.col("venue_id")?, seq: row.col("seq")?, at: row.col("at")? })
+            })
+            .collect()
+    }
+
+    /// At most `limit` events of `venue` from the number `from_seq` on, in order.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away or busy.
+    pub async fn events(
+        &self,
+        venue: VenueId,
+        from_seq: i64,
+        limit: u16,
+    ) -> Result<Vec<Stored>, DbError> {
+        let limit = i64::from(limit);
+        let rows = self.job_query(EVENTS, &[&venue, &from_seq, &limit]).await?;
+        rows.iter().map(|row| stored(venue, row)).collect()
+    }
+
+    /// Makes the log's partitions of the days to come, drops those older than `days`, and forgets
+    /// keys older than a day.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away or busy.
+    pub async fn keep_log(&self, days: i32) -> Result<(), DbError> {
+        self.job_write(FORGET_KEYS, &[]).await?;
+        self.job_write(KEEP_PARTITIONS, &[&days]).await
+    }
+
+    async fn job_query(
+        &self,
+        sql: &'static str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, DbError> {
+        self.read(Scope::job(), async |q| q.query(sql, params).await).await
+    }
+
+    async fn job_write(
+        &self,
+        sql: &'static str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(), DbError> {
+        let task = crate::WriteTask::job("keep_log", Scope::job());
+        self.write(&task, async |tx| tx.execute(sql, params).await.map(drop)).await.map(drop)
+    }
+}
+
+fn stored(venue: VenueId, row: &Row) -> Result<Stored, DbError> {
+    let (seq, at) = (row.col("seq")?, row.col("at")?);
+    let envelope = Envelope {
+        venue,
+        seq,
+        at,
+        kind: row.col("type")?,
+        entity: row.col("entity")?,
+        entity_id: row.col("entity_id")?,
+        version: row.col("version")?,
+        action: row.col("action")?,
+        data: row.col("data")?,
+    };
+    // A number that this version does not know comes from a newer one: nobody here may hear it.
+    let topic = Topic::from_number(row.col("topic")?).unwrap_or(Topic::Audit);
+    Ok(Stored { seq, at, frame: Frame { topic, json: envelope.to_json() } })
+}
