@@ -291,7 +291,7 @@ pub struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// The envelope as JSON text. Keys are snake_case and `{entity}_id` is repeated, as the iOS
+    /// The envelope as JSON text. Keys are in snake case and `{entity}_id` is repeated, as the iOS
     /// clients know it. Written by hand: it is the hottest encoding of the product, and every part
     /// is either a number, a name of ours or JSON already.
     #[must_use]

@@ -122,5 +122,7 @@ impl Db {
 }
 
 fn session_options() -> String {
-    SESSION.iter().map(|(name, value)| format!("-c {name}={value} ")).collect()
+    let settings: Vec<_> =
+        SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+    settings.join(" ")
 }

@@ -5,6 +5,8 @@ use tokio_postgres::error::SqlState;
 
 /// Seconds after which a busy or absent database is worth another try.
 const RETRY_AFTER_SECS: u32 = 1;
+/// Seconds after which a full disk may have been cleared.
+const STORAGE_RETRY_AFTER_SECS: u32 = 60;
 
 /// A failure of the database or of the door to it.
 #[derive(Debug, thiserror::Error)]
@@ -119,28 +121,7 @@ impl DbError {
     #[must_use]
     pub fn problem(&self) -> Problem {
         match self {
-            Self::Busy | Self::Again { .. } => Problem::new(
-                503,
-                "busy",
-                "The server is busy",
-                "Many others want the same thing right now. Send the same request again with the \
-                 same Idempotency-Key in a second.",
-            )
-            .retry_after(RETRY_AFTER_SECS),
-            Self::Away => Problem::new(
-                503,
-                "database_away",
-                "The database cannot be reached",
-                "Nothing was changed. Send the same request again with the same Idempotency-Key.",
-            )
-            .retry_after(RETRY_AFTER_SECS),
-            Self::StorageFull => Problem::new(
-                503,
-                "storage_full",
-                "The database has no space left",
-                "Nothing was changed. Reading still works; the operator has to make space.",
-            )
-            .retry_after(60),
+            Self::Busy | Self::Again { .. } | Self::Away | Self::StorageFull => self.try_later(),
             Self::CommitUnknown => Problem::new(
                 503,
                 "commit_unknown",
@@ -190,6 +171,33 @@ impl DbError {
                     "Nothing was changed. The mistake is logged under this requestId.",
                 )
             }
+        }
+    }
+
+    fn try_later(&self) -> Problem {
+        match self {
+            Self::Away => Problem::new(
+                503,
+                "database_away",
+                "The database cannot be reached",
+                "Nothing was changed. Send the same request again with the same Idempotency-Key.",
+            )
+            .retry_after(RETRY_AFTER_SECS),
+            Self::StorageFull => Problem::new(
+                503,
+                "storage_full",
+                "The database has no space left",
+                "Nothing was changed. Reading still works; the operator has to make space.",
+            )
+            .retry_after(STORAGE_RETRY_AFTER_SECS),
+            _ => Problem::new(
+                503,
+                "busy",
+                "The server is busy",
+                "Many others want the same thing right now. Send the same request again with the \
+                 same Idempotency-Key in a second.",
+            )
+            .retry_after(RETRY_AFTER_SECS),
         }
     }
 }

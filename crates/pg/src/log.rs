@@ -100,7 +100,8 @@ pub(crate) async fn commit(
     let acts = ActColumns::of(&std::mem::take(&mut tx.acts))?;
     let once_params = once.as_ref().map(|row| {
         let [venue, actor, key] = row.place();
-        [venue, actor, key, &status as &(dyn ToSql + Sync), &json, &version]
+        let params: [&(dyn ToSql + Sync); 6] = [venue, actor, key, &status, &json, &version];
+        params
     });
     let act_params = acts.params(&venue, &actor);
     let event_params = columns.params(&venue, &actor);

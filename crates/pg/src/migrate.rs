@@ -2,7 +2,6 @@
 
 use crate::{DbConfig, tls};
 
-#[expect(missing_docs, reason = "the macro writes the module")]
 mod embedded {
     refinery::embed_migrations!("../../migrations");
 }
@@ -15,7 +14,6 @@ const MIGRATION_LOCK: i64 = 0x524f_574c_4f43_4b01;
 ///
 /// # Errors
 /// A sentence that says what failed.
-#[expect(clippy::disallowed_methods, reason = "refinery wants a client of its own")]
 pub async fn migrate(config: &DbConfig) -> Result<Vec<String>, String> {
     let postgres: tokio_postgres::Config =
         config.url.parse().map_err(|e| format!("DATABASE_URL cannot be read: {e}"))?;

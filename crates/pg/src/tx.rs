@@ -226,7 +226,7 @@ impl Tx {
             self.now = Some(kernel::time::micros(self.clock.shift(row.col("at")?)));
         }
         if let Some(at) = standing_at {
-            self.standing = Some(standing(rows.get(at))?);
+            self.standing = Some(standing(rows.get(at).and_then(|rows| rows.first()))?);
         }
         if self.needs.is_some_and(|needed| !self.standing().may(needed)) {
             return Err(DbError::Forbidden);
@@ -335,8 +335,12 @@ pub(crate) async fn prepare(conn: &Object, sql: &'static str) -> Result<Statemen
     Ok(conn.prepare_cached(&control::text(sql)).await?)
 }
 
-fn standing(rows: Option<&Vec<Row>>) -> Result<Standing, DbError> {
-    let Some(row) = rows.and_then(|rows| rows.first()) else { return Err(DbError::UserGone) };
+/// The standing that a row of `DbConfig::standing_sql` tells.
+///
+/// # Errors
+/// `UserGone` for a user that does not exist or is deactivated.
+pub fn standing(row: Option<&Row>) -> Result<Standing, DbError> {
+    let Some(row) = row else { return Err(DbError::UserGone) };
     if !row.col::<bool>("active")? {
         return Err(DbError::UserGone);
     }

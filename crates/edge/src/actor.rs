@@ -1,0 +1,150 @@
+//! Who is calling, and that they may.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use kernel::ids::{SessionId, UserId, VenueId};
+use kernel::problem::Problem;
+use kernel::role::{Needs, Standing};
+use kernel::scope::Scope;
+use pg::DbError;
+
+use crate::app::App;
+use crate::rejection::{Rejection, no_such_route};
+use crate::token::{Claims, TokenError};
+
+/// The caller of an operation that needs `G`. Always a handler's first argument: actix polls
+/// extractors in order and answers the first error, so 401 comes before any word about the body.
+pub struct Actor<G> {
+    /// Whose data the operation may touch, and who acts.
+    pub scope: Scope,
+    /// What the caller is in the venue of the path; a customer where the path has none.
+    pub standing: Standing,
+    /// The caller's session.
+    pub session: Option<SessionId>,
+    needs: PhantomData<G>,
+}
+
+impl<G> Actor<G> {
+    /// The signed-in user.
+    ///
+    /// # Errors
+    /// 401 when nobody is signed in; cannot happen where `G` is not open to anyone.
+    pub fn user(&self) -> Result<UserId, Rejection> {
+        self.scope.user.ok_or_else(|| no_token().into())
+    }
+}
+
+/// Who calls, before the permission is looked at.
+struct Caller {
+    claims: Option<Claims>,
+    venue: Option<VenueId>,
+}
+
+impl Caller {
+    fn of(request: &HttpRequest, app: &App) -> Result<Self, Rejection> {
+        let venue = match request.match_info().get("venue") {
+            Some(text) => Some(text.parse().map_err(|_| no_such_route(404, request.path()))?),
+            None => None,
+        };
+        let claims = match bearer(request)? {
+            Some(token) => Some(app.keys().verify(token).map_err(bad_token)?),
+            None => None,
+        };
+        Ok(Self { claims, venue })
+    }
+
+    /// What the token says of the caller's standing: a hint.
+    fn standing(&self) -> Standing {
+        match (&self.claims, self.venue) {
+            (None, _) => Standing::Anyone,
+            (Some(claims), Some(venue)) => {
+                claims.roles.get(&venue).map_or(Standing::Customer, |role| Standing::Member(*role))
+            }
+            (Some(_), None) => Standing::Customer,
+        }
+    }
+
+    fn actor<G>(&self, standing: Standing) -> Actor<G> {
+        let user = self.claims.as_ref().map(|claims| claims.user);
+        let scope = match self.venue {
+            Some(venue) => Scope::venue(venue, user),
+            None => Scope::person(user),
+        };
+        let session = self.claims.as_ref().map(|claims| claims.session);
+        Actor { scope, standing, session, needs: PhantomData }
+    }
+}
+
+impl<G: Needs> FromRequest for Actor<G> {
+    type Error = Rejection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let app = request.app_data::<web::Data<App>>().cloned();
+        let caller = match &app {
+            Some(app) => Caller::of(request, app),
+            None => Err(Rejection::from(DbError::Away)),
+        };
+        let path = request.path().to_owned();
+        Box::pin(async move {
+            let caller = caller?;
+            let hint = caller.standing();
+            if hint.may(G::PERMISSION) {
+                return Ok(caller.actor(hint));
+            }
+            let (Some(claims), Some(app)) = (&caller.claims, app) else {
+                return Err(no_token().into());
+            };
+            let Some(venue) = caller.venue else { return Err(forbidden()) };
+            // The token does not know of a role that was given after it was minted.
+            match app.standing(Some(claims.user), venue).await? {
+                standing if standing.may(G::PERMISSION) => Ok(caller.actor(standing)),
+                Standing::Member(_) => Err(forbidden()),
+                // Whoever has no role here is not told whether the venue exists.
+                Standing::Customer | Standing::Anyone => Err(no_such_route(404, &path).into()),
+            }
+        })
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Result<Option<&str>, Rejection> {
+    let Some(value) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
+    let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+    token.map(Some).ok_or_else(|| bad_token(TokenError::Invalid).into())
+}
+
+fn no_token() -> Problem {
+    Problem::new(
+        401,
+        "no_token",
+        "Nobody is signed in",
+        "Sign in with POST /api/v1/auth/login and send the access token as Authorization: Bearer …",
+    )
+}
+
+/// The problem of a token that does not count.
+#[must_use]
+pub fn bad_token(error: TokenError) -> Problem {
+    match error {
+        TokenError::Expired => Problem::new(
+            401,
+            "token_expired",
+            "The access token has expired",
+            "Get a new one with POST /api/v1/auth/refresh and send the same request again.",
+        ),
+        TokenError::Invalid => Problem::new(
+            401,
+            "token_invalid",
+            "The access token is not valid",
+            "It was not made by this server. Sign in again with POST /api/v1/auth/login.",
+        ),
+    }
+}
+
+fn forbidden() -> Rejection {
+    DbError::Forbidden.into()
+}

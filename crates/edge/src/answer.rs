@@ -1,0 +1,94 @@
+//! What a write answers.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use kernel::event::Pos;
+use pg::Reply;
+use serde::Serialize;
+
+/// Something that carries a version, for `ETag` and `If-Match`.
+pub trait Versioned {
+    /// The version, where there is one.
+    fn version(&self) -> Option<i64> {
+        None
+    }
+}
+
+macro_rules! replies {
+    ($($(#[$doc:meta])* $name:ident = $status:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name<T>(pub T);
+
+        impl<T: Serialize + Versioned> Reply for $name<T> {
+            fn status(&self) -> u16 {
+                $status
+            }
+
+            fn json(&self) -> Result<String, serde_json::Error> {
+                serde_json::to_string(&self.0)
+            }
+
+            fn version(&self) -> Option<i64> {
+                self.0.version()
+            }
+        }
+    )*};
+}
+
+replies! {
+    /// 201: something new is there.
+    Created = 201;
+    /// 200: something was changed.
+    Done = 200;
+}
+
+/// 204: done, and there is nothing to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone;
+
+impl Reply for Gone {
+    fn status(&self) -> u16 {
+        204
+    }
+
+    fn json(&self) -> Result<String, serde_json::Error> {
+        Ok(String::new())
+    }
+}
+
+/// The answer of a write on its way to the client.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub(crate) status: u16,
+    pub(crate) json: String,
+    pub(crate) version: Option<i64>,
+    pub(crate) pos: Option<Pos>,
+    pub(crate) replayed: bool,
+}
+
+impl Responder for Answer {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse<BoxBody> {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        let mut answer = HttpResponse::build(status);
+        if let Some(version) = self.version {
+            answer.insert_header((ETAG, format!("\"{version}\"")));
+        }
+        if let Some(pos) = self.pos {
+            answer.insert_header(("Rowlock-Pos", pos.to_string()));
+        }
+        if self.replayed {
+            answer.insert_header(("Idempotency-Replayed", "true"));
+        }
+        if self.json.is_empty() {
+            return answer.finish();
+        }
+        let kind = if self.status < 400 { "application/json" } else { "application/problem+json" };
+        answer.insert_header((CONTENT_TYPE, HeaderValue::from_static(kind)));
+        answer.body(self.json)
+    }
+}

@@ -1,0 +1,183 @@
+//! Verifying access tokens. One algorithm (EdDSA), keys by `kid`, nothing taken from the header
+//! but the `kid`. Minting belongs to `identity`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use aws_lc_rs::digest;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use kernel::clock::Clock;
+use kernel::ids::{SessionId, UserId, VenueId};
+use kernel::role::Role;
+use serde::{Deserialize, Serialize};
+
+/// Who mints the tokens and whom they are for.
+pub const ISSUER: &str = "rowlock";
+/// The type in the token's header, so that no other token of ours passes for an access token.
+pub const TOKEN_TYPE: &str = "at+jwt";
+/// How long a token may be.
+const TOKEN_MAX_BYTES: usize = 4096;
+/// How many verified tokens are remembered.
+const REMEMBERED_MAX: usize = 10_000;
+/// How far the clocks of two workers may be apart.
+const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
+
+/// What an access token says, as it travels.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Payload {
+    /// Who minted it.
+    pub iss: String,
+    /// Whom it is for.
+    pub aud: String,
+    /// The user.
+    pub sub: UserId,
+    /// The session.
+    pub sid: SessionId,
+    /// When it was minted, in seconds since 1970.
+    pub iat: i64,
+    /// From when on it counts.
+    pub nbf: i64,
+    /// Until when it counts.
+    pub exp: i64,
+    /// Its own id.
+    pub jti: String,
+    /// The user's roles, a hint: writes read them again.
+    pub roles: HashMap<VenueId, Role>,
+}
+
+/// What a verified token says.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    /// The user.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// Until when it counts.
+    pub expires_at: Timestamp,
+    /// The user's roles, a hint: writes read them again.
+    pub roles: Arc<HashMap<VenueId, Role>>,
+}
+
+/// Why a token does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It was good once.
+    #[error("the token has expired")]
+    Expired,
+    /// It is not one of ours.
+    #[error("the token is not valid")]
+    Invalid,
+}
+
+/// The public keys by `kid`, and the tokens that were verified with them. Clones share both.
+#[derive(Clone)]
+pub struct Keyring {
+    clock: Clock,
+    keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
+    remembered: Arc<Mutex<HashMap<[u8; 32], Claims>>>,
+}
+
+impl Keyring {
+    /// A ring without keys: no token passes.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, keys: Arc::default(), remembered: Arc::default() }
+    }
+
+    /// Replaces all keys: `kid` and the 32 bytes of the Ed25519 public key.
+    pub fn set(&self, keys: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        let keys = keys.into_iter().map(|(kid, key)| (kid, DecodingKey::from_ed_der(&key)));
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.collect();
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Whether there is a key at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// What the token says, when it is one of ours and still counts.
+    ///
+    /// # Errors
+    /// `Expired` or `Invalid`.
+    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        if token.len() > TOKEN_MAX_BYTES {
+            return Err(TokenError::Invalid);
+        }
+        let hash = sha256(token.as_bytes());
+        let known =
+            self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        let claims = match known {
+            Some(claims) => claims,
+            None => self.check_signature(token)?,
+        };
+        if claims.expires_at + LEEWAY < self.clock.now() {
+            self.remembered.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
+            return Err(TokenError::Expired);
+        }
+        self.remember(hash, &claims);
+        Ok(claims)
+    }
+
+    fn check_signature(&self, token: &str) -> Result<Claims, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        if header.typ.as_deref() != Some(TOKEN_TYPE) {
+            return Err(TokenError::Invalid);
+        }
+        let kid = header.kid.ok_or(TokenError::Invalid)?;
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let key = keys.get(&kid).ok_or(TokenError::Invalid)?;
+        let mut rules = Validation::new(Algorithm::EdDSA);
+        rules.set_audience(&[ISSUER]);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Times are checked against our own clock, which tests can move.
+        rules.validate_exp = false;
+        rules.validate_nbf = false;
+        let payload = jsonwebtoken::decode::<Payload>(token, key, &rules)
+            .map_err(|_| TokenError::Invalid)?
+            .claims;
+        let instant = |secs| Timestamp::from_second(secs).map_err(|_| TokenError::Invalid);
+        if instant(payload.nbf)? > self.clock.now() + LEEWAY {
+            return Err(TokenError::Invalid);
+        }
+        Ok(Claims {
+            user: payload.sub,
+            session: payload.sid,
+            expires_at: instant(payload.exp)?,
+            roles: Arc::new(payload.roles),
+        })
+    }
+
+    fn remember(&self, hash: [u8; 32], claims: &Claims) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED_MAX {
+            // All at once: every one of them can be verified again.
+            remembered.clear();
+        }
+        remembered.entry(hash).or_insert_with(|| claims.clone());
+    }
+}
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_token_is_refused() {
+        let ring = Keyring::new(Clock::default());
+        for text in ["", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", &"x".repeat(5000)] {
+            assert_eq!(ring.verify(text).unwrap_err(), TokenError::Invalid);
+        }
+    }
+}
