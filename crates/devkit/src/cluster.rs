@@ -237,8 +237,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // PostgreSQL's children would keep writing into the folder that is about to be removed.
-        let _ = self.kill();
+        // A frozen one can't hear. PostgreSQL, killed, would leave its shared memory behind, so it is
+        // asked first; its children would keep writing into the folder that is about to be removed.
+        let _ = self.resume();
+        let _ = self.stop_immediate();
     }
 }
 

@@ -73,7 +73,7 @@ fn versions_below(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut found: Vec<(u32, String)> =
         names.filter_map(|name| Some((name.strip_prefix(prefix)?.parse().ok()?, name))).collect();
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     found.into_iter().map(|(_, name)| folder.join(name).join("bin")).collect()
 }
 

@@ -1,5 +1,6 @@
 //! HAProxy in front of the workers, from the same file that docker-compose uses.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,12 +25,12 @@ pub fn fill(template: &str, bind: SocketAddr, workers: &[SocketAddr]) -> Result<
         match line.split_whitespace().next() {
             Some("bind") => {
                 binds += 1;
-                filled += &format!("{indent}bind {bind}\n");
+                writeln!(filled, "{indent}bind {bind}")?;
             }
             Some("server") => {
                 if servers == 0 {
                     for (number, worker) in (1..).zip(workers) {
-                        filled += &format!("{indent}server worker{number} {worker}\n");
+                        writeln!(filled, "{indent}server worker{number} {worker}")?;
                     }
                 }
                 servers += 1;

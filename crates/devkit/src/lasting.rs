@@ -141,7 +141,7 @@ impl Lasting {
             let server = self.postgres(ports.postgres, obtain::postgres(&self.account)?);
             server.create()?;
             let running = server.start()?;
-            (server.url("postgres")?, Some(running))
+            (server.url("rowlock")?, Some(running))
         };
         let (redis_url, redis) = if let Some(url) = given("REDIS_URL") {
             (url, None)

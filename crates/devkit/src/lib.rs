@@ -24,7 +24,7 @@ pub use cluster::{Cluster, ClusterOptions, Node};
 pub use lasting::{Lasting, LastingServices};
 pub use os::{Signal, interrupted, watch_interrupts};
 pub use place::workspace_root;
-pub use process::{Running, free_port};
+pub use process::{Running, free_port, free_ports, tail};
 pub use secret::{base64_key, password};
 pub use shared::Services;
 

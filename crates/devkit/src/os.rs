@@ -87,11 +87,7 @@ extern "C" fn note_interrupt(_signal: libc::c_int) {
 }
 
 /// From now on Ctrl-C, SIGTERM and a closed terminal do not end this process but make [`interrupted`] true.
-#[expect(
-    clippy::as_conversions,
-    clippy::fn_to_numeric_cast,
-    reason = "libc takes the handler as a number"
-)]
+#[expect(clippy::as_conversions, reason = "libc takes the handler as a number")]
 pub fn watch_interrupts() {
     let handler = note_interrupt as extern "C" fn(libc::c_int) as libc::sighandler_t;
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Account, os};
+use crate::{Account, os, secret};
 
 const MEMORY: &str = "/dev/shm";
 const DISK: &str = "/var/tmp";
@@ -90,7 +90,7 @@ pub(crate) fn make_private(folder: &Path) -> Result<()> {
 
 fn fingerprint(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    secret::hex(digest.get(..4).unwrap_or_default())
 }
 
 fn free_kib(folder: &Path) -> Option<u64> {

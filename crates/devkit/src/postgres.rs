@@ -1,6 +1,7 @@
 //! One PostgreSQL server: its folder, its settings, its start.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -90,7 +91,27 @@ impl Postgres {
         if !answer.status.success() {
             bail!("initdb failed:\n{}", String::from_utf8_lossy(&answer.stderr).trim());
         }
+        self.create_database(&partial)?;
         fs::rename(&partial, &data)?;
+        Ok(())
+    }
+
+    /// Makes the database `rowlock`. The pinned programs have no client, so the server itself is told.
+    fn create_database(&self, data: &Path) -> Result<()> {
+        let mut command = self.account.command(&self.programs.join("postgres"));
+        command.args(["--single", "-j", "-D"]).arg(data).arg("postgres");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("postgres can't be run")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(b"create database rowlock;\n\n")?;
+        }
+        let answer = child.wait_with_output()?;
+        if !answer.status.success() {
+            bail!(
+                "the database can't be made:\n{}",
+                String::from_utf8_lossy(&answer.stderr).trim()
+            );
+        }
         Ok(())
     }
 

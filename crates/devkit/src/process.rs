@@ -127,8 +127,16 @@ pub fn free_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
+/// Several such ports, all different.
+pub fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let held: std::io::Result<Vec<TcpListener>> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+    held?.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}
+
 /// The last lines of a log, for an error message.
-pub(crate) fn tail(log: &Path) -> String {
+#[must_use]
+pub fn tail(log: &Path) -> String {
     const LINES: usize = 15;
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

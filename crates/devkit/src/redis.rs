@@ -1,5 +1,6 @@
 //! One Redis server: its folder, its settings, its start.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -56,7 +57,7 @@ impl Redis {
         );
         if socket {
             let path = self.folder.join("redis.sock");
-            settings += &format!("unixsocket \"{}\"\nunixsocketperm 700\n", path.display());
+            writeln!(settings, "unixsocket \"{}\"\nunixsocketperm 700", path.display())?;
         }
         settings += match self.durability {
             Durability::Fast => "save \"\"\nappendonly no\n",

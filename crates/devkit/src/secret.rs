@@ -16,11 +16,16 @@ fn random_bytes<const N: usize>() -> Result<[u8; N]> {
 
 /// 128 random bits in hexadecimal: safe in a URL.
 pub fn password() -> Result<String> {
-    let mut text = String::new();
-    for byte in random_bytes::<16>()? {
-        write!(text, "{byte:02x}")?;
-    }
-    Ok(text)
+    Ok(hex(&random_bytes::<16>()?))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// 32 random bytes in base64, the form of `ROWLOCK_KEY`.

