@@ -14,7 +14,17 @@ use crate::{Account, Running, Signal, free_port, obtain, os, place, secret};
 
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// What `fresh` removes: nothing else in the folder is ours to judge.
-const OURS: [&str; 5] = ["pg", "redis", "run", "ports.json", "up.json"];
+const OURS: [&str; 9] = [
+    "pg",
+    "pg.log",
+    "pg.password",
+    "redis",
+    "redis.conf",
+    "redis.log",
+    "run",
+    "ports.json",
+    "up.json",
+];
 
 /// The folder of one checkout's `up`, locked by the process that runs it.
 #[derive(Debug)]
@@ -107,8 +117,16 @@ impl Lasting {
         &self.account
     }
 
-    /// A folder below this one that the servers' account owns.
+    /// A folder below this one in which the servers' account can read what it is given.
     pub fn subfolder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder)?;
+        self.account.admit(&folder)?;
+        Ok(folder)
+    }
+
+    /// A folder below this one that the servers' account owns, and in which we only read.
+    pub fn account_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
         self.account.own(&folder)?;

@@ -25,7 +25,7 @@ pub use lasting::{Lasting, LastingServices};
 pub use os::{Signal, interrupted, watch_interrupts};
 pub use place::workspace_root;
 pub use process::{Running, free_port, free_ports, tail};
-pub use secret::{base64_key, password};
+pub use secret::{base64_key, password, write_secret};
 pub use shared::Services;
 
 /// Says one line of progress on standard error.

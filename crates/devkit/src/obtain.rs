@@ -15,7 +15,6 @@ pub(crate) fn postgres(account: &Account) -> Result<PathBuf> {
     if let Some(folder) = find::postgres(account) {
         return Ok(folder);
     }
-    say("postgres", "no PostgreSQL 15 or newer on this machine");
     let outcome = first_that_works(
         "postgres",
         [
@@ -39,7 +38,6 @@ pub(crate) fn redis(account: &Account) -> Result<PathBuf> {
     if let Some(program) = find::redis(account) {
         return Ok(program);
     }
-    say("redis", "no redis-server or valkey-server on this machine");
     let outcome = first_that_works(
         "redis",
         [
@@ -63,7 +61,6 @@ pub(crate) fn haproxy(account: &Account) -> Option<PathBuf> {
     if let Some(program) = find::haproxy(account) {
         return Some(program);
     }
-    say("haproxy", "no HAProxy on this machine");
     if let Err(error) = apt::install(&["haproxy"]) {
         say("haproxy", &format!("not installed: {error:#}"));
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::process::tail;
+use crate::secret::write_secret;
 use crate::{Account, Running, Signal, find, secret, url};
 
 const START_PATIENCE: Duration = Duration::from_mins(1);
@@ -50,8 +51,13 @@ impl Postgres {
         self.folder.join("data")
     }
 
-    pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("postgres.log")
+    /// Beside the folder, which belongs to the server: we write nothing where it could lay us a link.
+    fn log(&self) -> PathBuf {
+        self.folder.with_extension("log")
+    }
+
+    fn password_file(&self) -> PathBuf {
+        self.folder.with_extension("password")
     }
 
     /// Makes the database cluster if there is none yet.
@@ -72,9 +78,8 @@ impl Postgres {
         }
         fs::create_dir_all(&self.folder)?;
         self.account.own(&self.folder)?;
-        let password = self.folder.join("password");
-        fs::write(&password, secret::password()?)?;
-        make_secret(&password, &self.account)?;
+        let password = self.password_file();
+        write_secret(&password, &secret::password()?, &self.account)?;
         // initdb writes elsewhere first, so that an interrupted one leaves no half a cluster.
         let partial = self.folder.join("data.partial");
         if partial.exists() {
@@ -155,13 +160,15 @@ impl Postgres {
 
     /// Starts it with no parent; whoever starts it this way has to see to its end.
     pub(crate) fn start_detached(&self) -> Result<u32> {
+        // pg_ctl opens the log as the server's account.
+        let log = self.folder.join("postgres.log");
         let arguments = self.arguments().into_iter().map(|argument| format!("'{argument}'"));
         let mut command = self.account.command(&self.programs.join("pg_ctl"));
         command.args(["start", "-w", "-s", "-t", "60", "-D"]).arg(self.data());
-        command.arg("-l").arg(self.log()).arg("-o").arg(arguments.collect::<Vec<_>>().join(" "));
+        command.arg("-l").arg(&log).arg("-o").arg(arguments.collect::<Vec<_>>().join(" "));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if !command.status().context("pg_ctl can't be run")?.success() {
-            bail!("PostgreSQL did not start:\n{}", tail(&self.log()));
+            bail!("PostgreSQL did not start:\n{}", tail(&log));
         }
         self.running_pid().context("PostgreSQL ended as soon as it had started")
     }
@@ -183,18 +190,11 @@ impl Postgres {
                 format!("postgres://rowlock@{}/{database}", url::socket_host(&self.folder))
             }
             Listen::Loopback(port) => {
-                let password = fs::read_to_string(self.folder.join("password"))?;
+                let password = fs::read_to_string(self.password_file())?;
                 format!("postgres://rowlock:{password}@127.0.0.1:{port}/{database}")
             }
         })
     }
-}
-
-/// Lets only the servers' account read a file.
-pub(crate) fn make_secret(file: &Path, account: &Account) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600))?;
-    account.own(file)
 }
 
 /// Whether the process is the server of `folder`, and not another that was given an old id.

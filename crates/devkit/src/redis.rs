@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::postgres::{Durability, is_at_home, make_secret};
+use crate::postgres::{Durability, is_at_home};
 use crate::process::tail;
+use crate::secret::write_secret;
 use crate::{Account, Running, Signal};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
@@ -40,8 +41,9 @@ impl Redis {
         format!("redis+unix://{}?pass={}", socket.display(), self.password)
     }
 
-    pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("redis.log")
+    /// Beside the folder, which belongs to the server: we write nothing where it could lay us a link.
+    fn log(&self) -> PathBuf {
+        self.folder.with_extension("log")
     }
 
     /// Writes its folder and settings; the password stays out of the process list.
@@ -63,9 +65,8 @@ impl Redis {
             Durability::Fast => "save \"\"\nappendonly no\n",
             Durability::Durable => "appendonly yes\n",
         };
-        let file = self.folder.join("redis.conf");
-        fs::write(&file, settings).with_context(|| format!("can't write {}", file.display()))?;
-        make_secret(&file, &self.account)?;
+        let file = self.folder.with_extension("conf");
+        write_secret(&file, &settings, &self.account)?;
         Ok(file)
     }
 
@@ -82,11 +83,13 @@ impl Redis {
     /// Starts it with no parent; whoever starts it this way has to see to its end.
     pub(crate) fn start_detached(&self) -> Result<u32> {
         let settings = self.create(true)?;
+        // The server opens this log itself.
+        let log = self.folder.join("redis.log");
         let mut command = self.account.command(&self.program);
-        command.arg(settings).args(["--daemonize", "yes", "--logfile"]).arg(self.log());
+        command.arg(settings).args(["--daemonize", "yes", "--logfile"]).arg(&log);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if !command.status().context("the Redis server can't be run")?.success() {
-            bail!("Redis did not start:\n{}", tail(&self.log()));
+            bail!("Redis did not start:\n{}", tail(&log));
         }
         let tries = START_PATIENCE.as_millis() / POLL.as_millis();
         for _ in 0..tries {
@@ -95,7 +98,7 @@ impl Redis {
             }
             std::thread::sleep(POLL);
         }
-        bail!("Redis does not answer:\n{}", tail(&self.log()))
+        bail!("Redis does not answer:\n{}", tail(&log))
     }
 
     /// Its id if this very server is running.

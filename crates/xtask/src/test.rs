@@ -87,7 +87,10 @@ fn deny() -> Result<()> {
     println!("deny: advisories are left out: their database is another download");
     let mut check = Command::new(&program);
     check.current_dir(devkit::workspace_root()).stdin(Stdio::null());
-    cargo::run(check.args(["check", "bans", "licenses", "sources"]), "cargo deny")
+    cargo::run(
+        check.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]),
+        "cargo deny",
+    )
 }
 
 fn tests(filter: &[String]) -> Result<()> {

@@ -7,6 +7,7 @@ mod product;
 mod workers;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,9 @@ pub(crate) struct Options {
     /// Build for speed; the first time takes minutes.
     #[arg(long)]
     release: bool,
+    /// A server that is built already, instead of building one.
+    #[arg(long, value_name = "PROGRAM")]
+    bin: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -72,8 +76,7 @@ fn serve(
     services: &LastingServices,
     begun: Instant,
 ) -> Result<()> {
-    step("build", "cargo build of rowlock; minutes the first time, then seconds");
-    let built = build_rowlock(if options.release { Profile::Release } else { Profile::Debug })?;
+    let built = build(options)?;
     stop_if_asked()?;
     let product = Product::install(lasting, &built, services)?;
     step("migrate", "bringing the schema up to date");
@@ -102,6 +105,14 @@ fn serve(
         step("haproxy", "stopped");
     }
     Ok(())
+}
+
+fn build(options: &Options) -> Result<PathBuf> {
+    if let Some(built) = &options.bin {
+        return Ok(built.clone());
+    }
+    step("build", "cargo build of rowlock; minutes the first time, then seconds");
+    build_rowlock(if options.release { Profile::Release } else { Profile::Debug })
 }
 
 fn stop_services(services: &mut LastingServices) -> Result<()> {

@@ -17,7 +17,7 @@ const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
 pub(super) fn install(packages: &[&str]) -> Result<()> {
     must_be_root_on_debian()?;
     let names = packages.join(" ");
-    say("apt", &format!("apt-get install {names}: some 20 s to 2 min, up to 75 MB"));
+    say("apt", &format!("none on this machine: apt-get install {names}, {}", size(packages)));
     if packages.contains(&"postgresql") {
         forbid_main_cluster()?;
     }
@@ -29,6 +29,10 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     apt_get(&arguments)?;
     disable(packages);
     Ok(())
+}
+
+fn size(packages: &[&str]) -> &'static str {
+    if packages.contains(&"postgresql") { "75 MB, 20 s to 2 min" } else { "2 MB, some seconds" }
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {

