@@ -16,7 +16,9 @@ pub(crate) fn postgres(account: &Account) -> Option<PathBuf> {
     let given = std::env::var("ROWLOCK_PG_BIN").ok().map(PathBuf::from);
     let brew = ["/opt/homebrew/opt", "/usr/local/opt", "/home/linuxbrew/.linuxbrew/opt"];
     let brew = brew.iter().flat_map(|folder| versions_below(Path::new(folder), "postgresql@"));
-    let in_path = in_path("postgres").and_then(|program| Some(program.parent()?.to_owned()));
+    // Often a link to one program only: the others stand beside the real one.
+    let in_path = in_path("postgres").and_then(|program| fs::canonicalize(program).ok());
+    let in_path = in_path.and_then(|program| Some(program.parent()?.to_owned()));
     given
         .into_iter()
         .chain(versions_below(Path::new("/usr/lib/postgresql"), ""))
@@ -60,11 +62,13 @@ pub(crate) fn haproxy(account: &Account) -> Option<PathBuf> {
         .filter(|program| account.reaches(program))
 }
 
-/// The real path of a program in `PATH`.
+/// A program in `PATH`, by the name it was found under.
+///
+/// Links are kept: Debian's `redis-server` is one to `redis-check-rdb`, which looks at its name.
 pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").ok()?;
-    let found = path.split(':').map(|folder| Path::new(folder).join(name));
-    found.filter(|program| program.is_file()).find_map(|program| fs::canonicalize(program).ok())
+    let mut found = path.split(':').map(|folder| Path::new(folder).join(name));
+    found.find(|program| program.is_file())
 }
 
 /// `<folder>/<prefix><version>/bin`, the highest version first.

@@ -94,6 +94,8 @@ fn deny() -> Result<()> {
 }
 
 fn tests(filter: &[String]) -> Result<()> {
+    // Held to the end, so that fetching is seen here and no test waits for a start.
+    let _services = devkit::Services::for_tests()?;
     let rowlock = cargo::build_rowlock(cargo::Profile::Debug)?;
     let nextest = cargo().args(["nextest", "--version"]).stderr(Stdio::null()).output();
     if !nextest.is_ok_and(|answer| answer.status.success()) {
@@ -107,6 +109,9 @@ fn tests(filter: &[String]) -> Result<()> {
     }
     let mut all = cargo();
     all.args(["nextest", "run", "--workspace"]).args(filter).env("ROWLOCK_BIN", &rowlock);
+    if std::env::var_os("CI").is_some() {
+        all.args(["--profile", "ci"]);
+    }
     cargo::run(&mut all, "cargo nextest")
 }
 

@@ -22,9 +22,11 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
         forbid_main_cluster()?;
     }
     let _quiet = NoServices::declare()?;
-    apt_get(&["update", "-q"])?;
+    apt_get(&["update", "-qq"])?;
     let keep = "Dpkg::Options::=--force-confold";
-    let mut arguments = vec!["install", "-q", "-y", "--no-install-recommends", "-o", keep];
+    let plain = "Dpkg::Use-Pty=0";
+    let mut arguments = vec!["install", "-qq", "-y", "--no-install-recommends"];
+    arguments.extend(["-o", keep, "-o", plain]);
     arguments.extend_from_slice(packages);
     apt_get(&arguments)?;
     disable(packages);
