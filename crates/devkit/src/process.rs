@@ -16,19 +16,21 @@ use anyhow::{Context as _, Result, bail};
 use crate::os::{self, Signal};
 
 const POLL: Duration = Duration::from_millis(10);
+const DROP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A process started here; dropped, it is killed.
+/// A process started here; dropped, it is told to end, and killed if it does not.
 #[derive(Debug)]
 pub struct Running {
     name: String,
     child: Child,
     log: PathBuf,
+    farewell: Signal,
 }
 
 impl Running {
     /// Starts `command` in a process group of its own, its output appended to `log`.
     ///
-    /// If this process dies, the kernel sends `farewell` to the child. Ctrl-C in a terminal does not
+    /// If this process dies, the kernel sends `farewell` to the child, as dropping does. Ctrl-C in a terminal does not
     /// reach the child by itself: the owner decides in which order things stop.
     pub fn start(name: &str, mut command: Command, log: &Path, farewell: Signal) -> Result<Self> {
         let out = OpenOptions::new().create(true).append(true).open(log);
@@ -38,7 +40,7 @@ impl Running {
         let program = command.get_program().to_owned();
         let child = spawn_in_nursery(command)
             .with_context(|| format!("can't start {name} ({})", program.display()))?;
-        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned(), farewell })
     }
 
     /// The process id.
@@ -115,7 +117,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Failures mean that it is gone already, which is what is wanted.
+        // Failures mean that it is gone already, which is what is wanted. PostgreSQL, killed outright,
+        // would leave its shared memory behind.
+        let _ = self.signal(self.farewell);
+        let _ = self.wait(DROP_PATIENCE);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
