@@ -8,7 +8,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 use kernel::ids::{SessionId, UserId, VenueId};
 use kernel::problem::Problem;
-use kernel::role::{Needs, Standing};
+use kernel::role::{Needs, Permission, Standing};
 use kernel::scope::Scope;
 use pg::DbError;
 
@@ -45,14 +45,17 @@ struct Caller {
 }
 
 impl Caller {
-    fn of(request: &HttpRequest, app: &App) -> Result<Self, Rejection> {
+    fn of(request: &HttpRequest, app: &App, needed: Permission) -> Result<Self, Rejection> {
         let venue = match request.match_info().get("venue") {
             Some(text) => Some(text.parse().map_err(|_| no_such_route(404, request.path()))?),
             None => None,
         };
-        let claims = match bearer(request)? {
-            Some(token) => Some(app.keys().verify(token).map_err(bad_token)?),
-            None => None,
+        let claims = match bearer(request) {
+            // Whoever signs in or refreshes may still send the token that has expired.
+            _ if needed == Permission::Enter => None,
+            Ok(Some(token)) => Some(app.keys().verify(token).map_err(bad_token)?),
+            Ok(None) => None,
+            Err(error) => return Err(error),
         };
         Ok(Self { claims, venue })
     }
@@ -86,7 +89,7 @@ impl<G: Needs> FromRequest for Actor<G> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let app = request.app_data::<web::Data<App>>().cloned();
         let caller = match &app {
-            Some(app) => Caller::of(request, app),
+            Some(app) => Caller::of(request, app, G::PERMISSION),
             None => Err(Rejection::from(DbError::Away)),
         };
         let path = request.path().to_owned();

@@ -17,6 +17,9 @@ use crate::limits::{BODY_MAX, BODY_MAX_BYTES, JSON_DEPTH_MAX};
 use crate::rejection::Rejection;
 use crate::token::sha256;
 
+/// The character U+0000 as JSON has to write it.
+const NUL: &[u8] = b"\\u0000";
+
 /// What a body may be. Unknown fields are refused by `#[serde(deny_unknown_fields)]`.
 pub trait Input: DeserializeOwned + 'static {
     /// The rules that the type alone does not state. Adds what is broken to `errors`.
@@ -28,6 +31,17 @@ pub trait Input: DeserializeOwned + 'static {
 pub struct Errors(Vec<FieldError>);
 
 impl Errors {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is wrong, in the order in which it was found.
+    pub fn iter(&self) -> impl Iterator<Item = &FieldError> {
+        self.0.iter()
+    }
+
     /// Unless `holds`, adds an error at `pointer` (`/seats/3`).
     pub fn require(
         &mut self,
@@ -137,6 +151,11 @@ fn parse<T: Input>(bytes: &[u8]) -> Result<T, Rejection> {
     if depth(bytes) > JSON_DEPTH_MAX {
         let detail = format!("The body is nested deeper than {JSON_DEPTH_MAX} levels.");
         return Err(Problem::new(400, "body_too_deep", "The body is too deep", detail).into());
+    }
+    // PostgreSQL's text cannot hold it, so no field of ours can.
+    if bytes.windows(NUL.len()).any(|window| window == NUL) {
+        let detail = "The body has the character U+0000 in a text. Send it without.";
+        return Err(Problem::new(400, "body_has_nul", "The body is broken", detail).into());
     }
     let json = &mut serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(json).map_err(|error| refused(&error))?;

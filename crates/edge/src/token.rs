@@ -2,6 +2,7 @@
 //! but the `kid`. Minting belongs to `identity`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use aws_lc_rs::digest;
@@ -76,13 +77,19 @@ pub struct Keyring {
     clock: Clock,
     keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
     remembered: Arc<Mutex<HashMap<[u8; 32], Claims>>>,
+    unknown_kid: Arc<AtomicBool>,
 }
 
 impl Keyring {
     /// A ring without keys: no token passes.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, keys: Arc::default(), remembered: Arc::default() }
+        Self {
+            clock,
+            keys: Arc::default(),
+            remembered: Arc::default(),
+            unknown_kid: Arc::default(),
+        }
     }
 
     /// Replaces all keys: `kid` and the 32 bytes of the Ed25519 public key.
@@ -96,6 +103,13 @@ impl Keyring {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Whether a token named a key that is not on the ring since this was asked last: another
+    /// worker may have changed the keys.
+    #[must_use]
+    pub fn take_unknown_kid(&self) -> bool {
+        self.unknown_kid.swap(false, Ordering::Relaxed)
     }
 
     /// What the token says, when it is one of ours and still counts.
@@ -128,7 +142,10 @@ impl Keyring {
         }
         let kid = header.kid.ok_or(TokenError::Invalid)?;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let key = keys.get(&kid).ok_or(TokenError::Invalid)?;
+        let Some(key) = keys.get(&kid) else {
+            self.unknown_kid.store(true, Ordering::Relaxed);
+            return Err(TokenError::Invalid);
+        };
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_audience(&[ISSUER]);
         rules.set_issuer(&[ISSUER]);

@@ -40,7 +40,13 @@ impl Clock {
     /// How far this clock is from the authority's.
     #[must_use]
     pub fn offset(&self) -> SignedDuration {
-        SignedDuration::from_micros(self.offset_micros.load(Ordering::Relaxed))
+        SignedDuration::from_micros(self.offset_micros())
+    }
+
+    /// The same in microseconds.
+    #[must_use]
+    pub fn offset_micros(&self) -> i64 {
+        self.offset_micros.load(Ordering::Relaxed)
     }
 
     /// Moves the clock and all its clones.

@@ -38,6 +38,7 @@ const AUDIT: &str = "insert into log.audit (venue_id, actor, action, entity, ent
      from unnest($3::text[], $4::text[], $5::uuid[], $6::json[]) \
           as a(action, entity, entity_id, detail)";
 const OPEN: &str = "insert into log.venue_head (venue_id) values ($1)";
+const HEAD: &str = "select seq, at from log.venue_head where venue_id = $1";
 const HEADS: &str = "select venue_id, seq, at from log.venue_head where venue_id = any($1)";
 const EVENTS: &str = "select seq, at, topic, type, entity, entity_id, version, action, \
      data::text as data from log.venue_event where venue_id = $1 and seq >= $2 \
@@ -73,6 +74,21 @@ pub struct Stored {
     pub at: Timestamp,
     /// Its envelope.
     pub frame: Frame,
+}
+
+/// The statement that reads the head of the venue `$1`, for the first place of a snapshot: what
+/// is read after it is at least as new as the position.
+#[must_use]
+pub fn head_query<'a>(venue: &'a [&'a (dyn ToSql + Sync)]) -> Query<'a> {
+    Query::new(HEAD, venue)
+}
+
+/// The position in a row of `head_query`.
+///
+/// # Errors
+/// `Decode` for a row of another statement.
+pub fn head_pos(row: &Row) -> Result<Pos, DbError> {
+    Ok(Pos::new(row.col("seq")?, row.col("at")?))
 }
 
 impl Tx {

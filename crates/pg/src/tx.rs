@@ -113,6 +113,13 @@ impl Tx {
         self.now.unwrap_or_else(|| kernel::time::micros(self.clock.now()))
     }
 
+    /// How far rules are from PostgreSQL's clock: zero unless a test moved the time. Statements
+    /// that compare with the database's own clock add it.
+    #[must_use]
+    pub fn clock_offset_micros(&self) -> i64 {
+        self.clock.offset_micros()
+    }
+
     /// Sends all `queries` in order in one packet and waits for all their rows.
     ///
     /// Each statement has a snapshot of its own: a look that stands after a lock sees what the

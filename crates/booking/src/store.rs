@@ -1,0 +1,12 @@
+//! All SQL of this slice, by what it is about. A function that locks begins with `lock_`.
+
+pub mod bookings;
+pub mod holds;
+pub mod seats;
+pub mod shows;
+
+/// Every statement with its name, for the test that prepares them all on the migrated schema.
+#[must_use]
+pub fn all() -> Vec<(&'static str, &'static str)> {
+    [shows::ALL, seats::ALL, holds::ALL, bookings::ALL].concat()
+}

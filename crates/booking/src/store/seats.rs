@@ -1,0 +1,222 @@
+//! Seats and who has them.
+
+use kernel::event::Pos;
+use kernel::ids::{BookingId, HoldId, ShowId};
+use pg::{Columns, DbError, Query, Reader, Row, Tx, params};
+
+use crate::model::{Claim, Seat, Show};
+use crate::plan::Plan;
+use crate::reads::{MapSeat, SeatMapRows};
+use crate::store::shows;
+
+pg::statements! {
+    // Two holds of one customer at the same moment would both count one live hold. Staff hold for
+    // many people at once and are not limited.
+    LOCK_CUSTOMER = "select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 7)) where $2";
+    // The seat's row is the lock. Always in seat order: two holds of the same seats meet at the
+    // first of them, and neither waits for the other in a circle.
+    LOCK_SEATS = "select seat, label, block, category, price, withheld from booking.seat
+        where venue_id = $1 and show_id = $2 and label = any($3) order by seat for update";
+    LOCK_ALL_SEATS = "select seat, label, block, category, price, withheld from booking.seat
+        where venue_id = $1 and show_id = $2 order by seat for update";
+    // Stands behind the lock in the same packet, with a snapshot of its own: it sees the claim of
+    // whoever had the lock before.
+    CLAIMS_OF_LABELS = "select c.seat, c.hold_id, c.booking_id, c.expires_at
+        from booking.seat s join booking.claim c using (venue_id, show_id, seat)
+        where s.venue_id = $1 and s.show_id = $2 and s.label = any($3)";
+    COUNT_LIVE_CLAIMS = "select count(*) as live from booking.claim
+        where venue_id = $1 and show_id = $2 and (expires_at is null or expires_at > $3)";
+    COUNT_LIVE_HOLDS = "select count(*) as live from booking.hold
+        where venue_id = $1 and user_id = $2 and status = 'live'
+          and expires_at > clock_timestamp() + $3 * interval '1 microsecond'";
+    DELETE_EXPIRED_CLAIMS = "delete from booking.claim
+        where venue_id = $1 and show_id = $2 and seat = any($3) and expires_at <= $4";
+    DELETE_ALL_CLAIMS = "delete from booking.claim where venue_id = $1 and show_id = $2";
+    DELETE_ALL_SEATS = "delete from booking.seat where venue_id = $1 and show_id = $2";
+    DELETE_CLAIMS_OF_HOLD = "delete from booking.claim
+        where venue_id = $1 and show_id = $2 and hold_id = $3 and booking_id is null";
+    DELETE_CLAIMS_OF_BOOKING = "delete from booking.claim
+        where venue_id = $1 and show_id = $2 and booking_id = $3";
+    INSERT_SEATS = "insert into booking.seat
+            (venue_id, show_id, seat, label, block, category, price, accessible)
+        select $1, $2, p.n::int, p.label, p.block, p.category, p.price, p.accessible
+        from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[])
+             with ordinality as p(label, block, category, price, accessible, n)";
+    SET_WITHHELD = "update booking.seat set withheld = $4
+        where venue_id = $1 and show_id = $2 and seat = any($3)";
+    SEAT_MAP = "select s.label, s.block, s.category, s.accessible,
+            case when c.booking_id is not null then 'sold' when c.seat is not null then 'held'
+                 when s.withheld then 'withheld' else 'free' end as status
+        from booking.seat s left join booking.claim c
+            on (c.venue_id, c.show_id, c.seat) = (s.venue_id, s.show_id, s.seat)
+            and (c.expires_at is null
+                 or c.expires_at > clock_timestamp() + $3 * interval '1 microsecond')
+        where s.venue_id = $1 and s.show_id = $2 order by s.seat";
+}
+
+/// What was found under the locks of some seats of a show.
+pub(crate) struct Locked {
+    pub(crate) show: Option<Show>,
+    pub(crate) plan: Plan,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) claims: Vec<Claim>,
+    /// Live holds of the user; counted whoever it is, limited for customers.
+    pub(crate) live_holds: i64,
+}
+
+pub(crate) fn seat(row: &Row) -> Result<Seat, DbError> {
+    Ok(Seat {
+        number: row.col("seat")?,
+        label: row.col("label")?,
+        block: row.col("block")?,
+        category: row.col("category")?,
+        price: row.col("price")?,
+        withheld: row.col("withheld")?,
+    })
+}
+
+pub(crate) fn claim(row: &Row) -> Result<Claim, DbError> {
+    Ok(Claim {
+        seat: row.col("seat")?,
+        hold: row.col("hold_id")?,
+        booking: row.col("booking_id")?,
+        expires_at: row.col("expires_at")?,
+    })
+}
+
+/// Locks the seats, then looks at who has them and at the show. One packet.
+pub(crate) async fn lock_seats(
+    tx: &mut Tx,
+    show: ShowId,
+    labels: &[String],
+    limited: bool,
+) -> Result<Locked, DbError> {
+    let (venue, user) = (tx.venue()?, tx.scope().actor());
+    let offset = tx.clock_offset_micros();
+    let [_, seats, claims, shows, plans, holds] = tx
+        .pipeline([
+            Query::new(LOCK_CUSTOMER, &[&user, &limited]),
+            Query::new(LOCK_SEATS, &[&venue, &show, &labels]),
+            Query::new(CLAIMS_OF_LABELS, &[&venue, &show, &labels]),
+            Query::new(shows::SHOW, &[&venue, &show]),
+            Query::new(shows::PLAN, &[&venue, &show]),
+            Query::new(COUNT_LIVE_HOLDS, &[&venue, &user, &offset]),
+        ])
+        .await?;
+    Ok(Locked {
+        show: shows.first().map(shows::show).transpose()?,
+        plan: plans.first().map(shows::plan).transpose()?.unwrap_or_default(),
+        seats: seats.iter().map(seat).collect::<Result<_, _>>()?,
+        claims: claims.iter().map(claim).collect::<Result<_, _>>()?,
+        live_holds: holds.first().map(|row| row.col("live")).transpose()?.unwrap_or(0),
+    })
+}
+
+/// Locks all seats of a show, in seat order, and counts the claims that are live now.
+pub(crate) async fn lock_all_seats(tx: &mut Tx, show: ShowId) -> Result<(Vec<Seat>, i64), DbError> {
+    let (venue, now) = (tx.venue()?, tx.now());
+    let [seats, live] = tx
+        .pipeline([
+            Query::new(LOCK_ALL_SEATS, &[&venue, &show]),
+            Query::new(COUNT_LIVE_CLAIMS, &[&venue, &show, &now]),
+        ])
+        .await?;
+    let live = live.first().map(|row| row.col("live")).transpose()?.unwrap_or(0);
+    Ok((seats.iter().map(seat).collect::<Result<_, _>>()?, live))
+}
+
+/// Makes room where an expired claim stands: the unique index knows no time.
+pub(crate) fn delete_expired_claims(
+    tx: &mut Tx,
+    show: ShowId,
+    seats: &[i32],
+) -> Result<(), DbError> {
+    let row = params![tx.venue()?, show, seats.to_vec(), tx.now()];
+    tx.change(DELETE_EXPIRED_CLAIMS, row);
+    Ok(())
+}
+
+pub(crate) fn delete_claims_of_hold(
+    tx: &mut Tx,
+    show: ShowId,
+    hold: HoldId,
+) -> Result<(), DbError> {
+    let row = params![tx.venue()?, show, hold];
+    tx.change(DELETE_CLAIMS_OF_HOLD, row);
+    Ok(())
+}
+
+pub(crate) fn delete_claims_of_booking(
+    tx: &mut Tx,
+    show: ShowId,
+    booking: BookingId,
+) -> Result<(), DbError> {
+    let row = params![tx.venue()?, show, booking];
+    tx.change(DELETE_CLAIMS_OF_BOOKING, row);
+    Ok(())
+}
+
+/// Replaces all seats of a show by those of `plan`.
+pub(crate) fn replace_seats(tx: &mut Tx, show: ShowId, plan: &Plan) -> Result<(), DbError> {
+    let venue = tx.venue()?;
+    let seats: Vec<_> = plan.seats().collect();
+    tx.change(DELETE_ALL_CLAIMS, params![venue, show]);
+    tx.change(DELETE_ALL_SEATS, params![venue, show]);
+    let row = params![
+        venue,
+        show,
+        seats.iter().map(|seat| seat.label.clone()).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.block.to_owned()).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.category.to_owned()).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.price).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.accessible).collect::<Vec<_>>(),
+    ];
+    tx.change(INSERT_SEATS, row);
+    Ok(())
+}
+
+pub(crate) fn set_withheld(
+    tx: &mut Tx,
+    show: ShowId,
+    seats: &[Seat],
+    withheld: bool,
+) -> Result<(), DbError> {
+    let numbers: Vec<_> = seats.iter().map(|seat| seat.number).collect();
+    let row = params![tx.venue()?, show, numbers, withheld];
+    tx.change(SET_WITHHELD, row);
+    Ok(())
+}
+
+/// The show, its plan and its seats with their states, all as of the position that comes with
+/// them: the head is read first, on the same snapshot.
+pub(crate) async fn find_seat_map(
+    q: &mut Reader,
+    show: ShowId,
+    offset_micros: i64,
+) -> Result<SeatMapRows, DbError> {
+    let venue = q.venue()?;
+    let [head, shows, plans, seats] = q
+        .pipeline([
+            pg::log::head_query(&[&venue]),
+            Query::new(shows::SHOW, &[&venue, &show]),
+            Query::new(shows::PLAN, &[&venue, &show]),
+            Query::new(SEAT_MAP, &[&venue, &show, &offset_micros]),
+        ])
+        .await?;
+    let pos = head.first().map(pg::log::head_pos).transpose()?;
+    let seat = |row: &Row| {
+        Ok(MapSeat {
+            id: row.col("label")?,
+            block: row.col("block")?,
+            category: row.col("category")?,
+            accessible: row.col("accessible")?,
+            status: crate::reads::seat_status(row.col("status")?),
+        })
+    };
+    Ok(SeatMapRows {
+        pos: pos.unwrap_or(Pos { seq: 0, at_micros: 0 }),
+        show: shows.first().map(shows::show).transpose()?,
+        plan: plans.first().map(shows::plan).transpose()?.unwrap_or_default(),
+        seats: seats.iter().map(seat).collect::<Result<_, DbError>>()?,
+    })
+}
