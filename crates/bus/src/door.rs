@@ -39,8 +39,7 @@ impl Bus {
         if let Some(url) = config.redis_url {
             let target = link::Target::new(&url, config.sharded).map_err(BusError::Address)?;
             let names = Names::new(config.namespace, config.sharded);
-            let [a, b, c, d, e, f, g, h, ..] = uuid::Uuid::new_v4().into_bytes();
-            let origin = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+            let (origin, _) = uuid::Uuid::new_v4().as_u64_pair();
             let publisher = Publisher::new(target.clone(), names.clone(), origin, links.clone());
             tokio::spawn(publisher.run(Arc::downgrade(&queue)));
             let subscriber = Subscriber::new(target, names, origin, links.clone(), ears.clone());

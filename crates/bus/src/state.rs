@@ -36,8 +36,7 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) fn new(configured: bool) -> Self {
-        let links =
-            Self { configured, publisher: Arc::default(), subscriber: Arc::default() };
+        let links = Self { configured, publisher: Arc::default(), subscriber: Arc::default() };
         links.show();
         links
     }

@@ -23,8 +23,8 @@ const CONFIRM_DEADLINE: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// No answer in this time: Redis counts as away, so that the heads are looked at more often.
 const PING_SUSPECT: Duration = Duration::from_millis(250);
-/// No answer in this time: the connection is given up.
-const PING_DEADLINE: Duration = Duration::from_secs(2);
+/// No answer in this time after that: the connection is given up.
+const PING_GIVE_UP: Duration = Duration::from_millis(1_750);
 
 /// What the listener wishes.
 #[derive(Debug)]
@@ -56,13 +56,7 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    pub(crate) fn new(
-        target: Target,
-        names: Names,
-        origin: u64,
-        links: Links,
-        ears: Ears,
-    ) -> Self {
+    pub(crate) fn new(target: Target, names: Names, origin: u64, links: Links, ears: Ears) -> Self {
         Self { target, names, origin, links, ears, wanted: HashSet::new() }
     }
 
@@ -152,16 +146,16 @@ impl Subscriber {
         let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Both go on while messages are read. One change at a time: Redis sees them in order.
-        let mut pong: Option<BoxFuture<'_, Result<(), End>>> = None;
+        let mut probing: Option<BoxFuture<'_, Result<(), End>>> = None;
         let mut change: Option<BoxFuture<'_, Result<(), End>>> = None;
         loop {
             tokio::select! {
                 biased;
                 message = messages.next() => self.hear(message.ok_or(End::Closed)?),
-                done = ready(&mut pong) => { pong = None; done?; }
+                done = ready(&mut probing) => { probing = None; done?; }
                 done = ready(&mut change) => { change = None; done?; }
-                _ = ping.tick(), if pong.is_none() => {
-                    pong = Some(Box::pin(probe(switch.clone(), self.links.clone())));
+                _ = ping.tick(), if probing.is_none() => {
+                    probing = Some(Box::pin(probe(switch.clone(), self.links.clone())));
                 }
                 request = requests.recv(), if change.is_none() => {
                     let first = request.ok_or(End::Bus)?;
@@ -253,7 +247,7 @@ async fn probe(switch: Switch, links: Links) -> Result<(), End> {
         return answer.map_err(End::Redis);
     }
     links.set_subscriber(false);
-    timeout(PING_DEADLINE - PING_SUSPECT, ping).await.map_err(|_| End::Silent)??;
+    timeout(PING_GIVE_UP, ping).await.map_err(|_| End::Silent)??;
     links.set_subscriber(true);
     Ok(())
 }

@@ -85,9 +85,7 @@ pub(crate) fn decode(mut bytes: Bytes) -> Result<(u64, Message), NotAMessage> {
     let origin = bytes.try_get_u64().map_err(|_| NotAMessage)?;
     let message = match kind {
         BATCH => Message::Batch(decode_batch(bytes)?),
-        CONTROL => {
-            Message::Control(serde_json::from_slice(&bytes).map_err(|_| NotAMessage)?)
-        }
+        CONTROL => Message::Control(serde_json::from_slice(&bytes).map_err(|_| NotAMessage)?),
         _ => return Err(NotAMessage),
     };
     Ok((origin, message))

@@ -1,1 +1,26 @@
-//! WebSocket sessions, sequencers and resume.
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod counts;
+mod document;
+mod frame;
+mod hub;
+mod limits;
+mod log;
+mod poll;
+mod protocol;
+mod rate;
+mod ring;
+mod routes;
+mod sequencer;
+mod session;
+mod socket;
+mod upgrade;
+
+pub use document::events_document;
+pub use hub::Hub;
+pub use limits::Limits;
+pub use poll::After;
+pub use protocol::PROTOCOL;
+pub use routes::{RealtimeApi, on_connect, routes};
+pub use upgrade::Origins;

@@ -1,0 +1,187 @@
+//! `GET /api/v1/venues/{venue}/events`: the same log, for those that poll.
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::{HttpResponse, get, web};
+use edge::{Actor, App, Path, Rejection, can};
+use kernel::event::{Pos, TopicMask};
+use kernel::ids::VenueId;
+use kernel::problem::Problem;
+use pg::{Head, Stored};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::session::open_to;
+
+/// Events in one answer, unless the caller says less.
+const EVENTS_MAX: u16 = 200;
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct VenuePath {
+    venue: VenueId,
+}
+
+/// From where on.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// The `pos` of a snapshot or of the last answer; without it the answer only says where the
+    /// log is.
+    #[param(example = "1042-m3k9x0f2")]
+    after: Option<String>,
+    /// Events at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+}
+
+/// Read events
+///
+/// The events after a position that the caller may hear, oldest first. `resync`: continuity cannot
+/// be proved, load a snapshot and go on from its `pos`. Go on with `after` = `pos`, also when
+/// `items` is empty.
+#[utoipa::path(
+    get, path = "/api/v1/venues/{venue}/events", tag = "realtime", operation_id = "listEvents",
+    params(("venue" = VenueId, Path, description = "The venue"), After),
+    responses(
+        (status = 200, description = "Envelopes as the socket sends them", body = Object,
+         example = json!({"items": [], "pos": "1050-m3k9z7aa", "resync": false})),
+        (status = 400, description = "Not a position or not a limit"),
+        (status = 401, description = "The token does not count"),
+        (status = 404, description = "No such venue"),
+        (status = 503, description = "PostgreSQL is away or busy: try again"),
+    )
+)]
+#[get("/venues/{venue}/events")]
+pub(crate) async fn list_events(
+    actor: Actor<can::Listen>,
+    path: Path<VenuePath>,
+    query: web::Query<After>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, Rejection> {
+    let venue = path.venue;
+    let limit = query.limit.unwrap_or(EVENTS_MAX);
+    if !(1..=EVENTS_MAX).contains(&limit) {
+        let detail = format!("limit is 1 to {EVENTS_MAX}.");
+        return Err(Problem::new(400, "bad_limit", "The limit cannot be used", detail).into());
+    }
+    let after = query.after.as_deref().map(str::parse::<Pos>).transpose().map_err(|error| {
+        Problem::new(400, "bad_pos", "The position cannot be used", error.to_string())
+    })?;
+    // The token's roles are a hint; what may be heard is read.
+    let open = open_to(app.standing(actor.scope.user, venue).await?);
+    let head = app.db().heads(&[venue]).await?.pop().ok_or_else(not_found)?;
+    let page = match after {
+        None => Page::at(head.pos()),
+        Some(after) => {
+            let rows = app.db().events(venue, after.seq, limit + 1).await?;
+            Page::of(after, &head, rows)
+        }
+    };
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    Ok(answer.body(page.to_json(open)))
+}
+
+fn not_found() -> Problem {
+    Problem::new(404, "not_found", "There is nothing here", "There is no such venue.")
+}
+
+/// A part of the log.
+#[derive(Debug, PartialEq, Eq)]
+struct Page {
+    rows: Vec<Stored>,
+    pos: Pos,
+    resync: bool,
+}
+
+impl Page {
+    fn at(pos: Pos) -> Self {
+        Self { rows: Vec::new(), pos, resync: false }
+    }
+
+    /// What follows `after`, if `rows` (from `after.seq` on) prove that nothing is missing.
+    fn of(after: Pos, head: &Head, mut rows: Vec<Stored>) -> Self {
+        let resync = Self { rows: Vec::new(), pos: head.pos(), resync: true };
+        if after.seq == head.seq {
+            return if after == head.pos() { Self::at(after) } else { resync };
+        }
+        let known = rows.first().is_some_and(|row| Pos::new(row.seq, row.at) == after);
+        if known {
+            rows.remove(0);
+        } else if after.seq != 0 {
+            return resync;
+        }
+        let dense = rows.iter().zip(after.seq + 1..).all(|(row, seq)| row.seq == seq);
+        match rows.last() {
+            Some(last) if dense => {
+                Self { pos: Pos::new(last.seq, last.at), rows, resync: false }
+            }
+            _ => resync,
+        }
+    }
+
+    /// The envelopes are JSON already and go out as they are.
+    fn to_json(&self, open: TopicMask) -> Vec<u8> {
+        let mut out = b"{\"items\":[".to_vec();
+        let heard = self.rows.iter().filter(|row| open.has(row.frame.topic));
+        for (index, row) in heard.enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&row.frame.json);
+        }
+        out.extend_from_slice(
+            format!("],\"pos\":\"{}\",\"resync\":{}}}", self.pos, self.resync).as_bytes(),
+        );
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use jiff::Timestamp;
+    use kernel::event::{Frame, Topic};
+
+    use super::*;
+
+    fn at(seq: i64) -> Timestamp {
+        Timestamp::from_microsecond(seq * 10).unwrap()
+    }
+
+    fn rows(seqs: impl IntoIterator<Item = i64>) -> Vec<Stored> {
+        let frame = Frame { topic: Topic::Seats, json: Bytes::from_static(b"{}") };
+        seqs.into_iter().map(|seq| Stored { seq, at: at(seq), frame: frame.clone() }).collect()
+    }
+
+    fn page(after: Pos, seqs: impl IntoIterator<Item = i64>) -> Page {
+        let head = Head { venue: VenueId(uuid::Uuid::nil()), seq: 9, at: at(9) };
+        Page::of(after, &head, rows(seqs))
+    }
+
+    #[test]
+    fn what_follows_is_given_when_it_is_proved() {
+        let after = Pos::new(5, at(5));
+        assert_eq!(page(after, 5..=7).rows, rows(6..=7));
+        assert_eq!(page(after, 5..=7).pos, Pos::new(7, at(7)));
+        assert_eq!(page(Pos::new(9, at(9)), [9]), Page::at(Pos::new(9, at(9))));
+        assert_eq!(page(Pos::new(0, at(0)), 1..=2).rows, rows(1..=2));
+    }
+
+    #[test]
+    fn doubt_means_resync() {
+        assert!(page(Pos::new(5, at(6)), 5..=7).resync, "another fingerprint");
+        assert!(page(Pos::new(5, at(5)), 7..=9).resync, "pruned");
+        assert!(page(Pos::new(12, at(12)), []).resync, "ahead of the log");
+        assert!(page(Pos::new(9, at(8)), [9]).resync, "another head");
+        assert!(page(Pos::new(0, at(0)), 4..=9).resync, "the beginning is gone");
+    }
+
+    #[test]
+    fn only_open_topics_are_written() {
+        let page = page(Pos::new(5, at(5)), 5..=7);
+        let all = String::from_utf8(page.to_json(Topic::Seats.mask())).unwrap();
+        assert_eq!(all, r#"{"items":[{},{}],"pos":"7-1y","resync":false}"#);
+        let none = String::from_utf8(page.to_json(Topic::Floor.mask())).unwrap();
+        assert_eq!(none, r#"{"items":[],"pos":"7-1y","resync":false}"#);
+    }
+}
