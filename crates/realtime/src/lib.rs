@@ -6,6 +6,8 @@ mod document;
 mod frame;
 mod hub;
 mod limits;
+#[cfg(test)]
+mod live_tests;
 mod log;
 mod poll;
 mod protocol;
@@ -17,7 +19,7 @@ mod session;
 mod socket;
 mod upgrade;
 
-pub use document::events_document;
+pub use document::{EventType, events_document};
 pub use hub::Hub;
 pub use limits::Limits;
 pub use poll::After;

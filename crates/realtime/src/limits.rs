@@ -21,7 +21,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sockets_per_user: SOCKETS_PER_USER_MAX, greetings_per_address: 20, anonymous_per_address: 200 }
+        Self {
+            sockets_per_user: SOCKETS_PER_USER_MAX,
+            greetings_per_address: 20,
+            anonymous_per_address: 200,
+        }
     }
 }
 
@@ -37,7 +41,7 @@ pub(crate) const GREETING_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an expired token may still be renewed.
 pub(crate) const TOKEN_GRACE: Duration = Duration::from_secs(30);
 /// How long a socket may say nothing, not even a pong.
-pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// How long a socket may take nothing of what waits for it.
 pub(crate) const STALL_MAX: Duration = Duration::from_secs(10);
 /// How often a socket is pinged and told its position.
@@ -79,4 +83,4 @@ pub(crate) const HOLE_MAX: Duration = Duration::from_secs(5);
 /// How long no head may be read before all sockets are sent elsewhere.
 pub(crate) const DATABASE_AWAY_MAX: Duration = Duration::from_secs(15);
 /// How long a venue stays active after its last socket.
-pub(crate) const VENUE_IDLE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const VENUE_IDLE_MAX: Duration = Duration::from_mins(1);

@@ -112,9 +112,7 @@ impl Page {
         }
         let dense = rows.iter().zip(after.seq + 1..).all(|(row, seq)| row.seq == seq);
         match rows.last() {
-            Some(last) if dense => {
-                Self { pos: Pos::new(last.seq, last.at), rows, resync: false }
-            }
+            Some(last) if dense => Self { pos: Pos::new(last.seq, last.at), rows, resync: false },
             _ => resync,
         }
     }

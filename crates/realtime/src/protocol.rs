@@ -114,15 +114,41 @@ pub(crate) enum Answer<'a> {
         ping: u64,
     },
     #[serde(rename = "ok")]
-    Subscribed { id: i64, venue: VenueId, topics: Vec<Topic>, pos: Pos36, replay: usize },
+    Subscribed {
+        id: i64,
+        venue: VenueId,
+        topics: Vec<Topic>,
+        pos: Pos36,
+        replay: usize,
+    },
     #[serde(rename = "ok")]
-    Unsubscribed { id: i64, venue: VenueId },
-    Pong { id: i64 },
-    Pos { venue: VenueId, pos: Pos36 },
-    Resync { venue: VenueId, pos: Pos36, reason: &'static str },
+    Unsubscribed {
+        id: i64,
+        venue: VenueId,
+    },
+    Pong {
+        id: i64,
+    },
+    Pos {
+        venue: VenueId,
+        pos: Pos36,
+    },
+    Resync {
+        venue: VenueId,
+        pos: Pos36,
+        reason: &'static str,
+    },
     /// The topics of a subscription changed, because the role did.
-    Topics { venue: VenueId, topics: Vec<Topic> },
-    Err { id: i64, code: &'a str, message: &'a str, retry: bool },
+    Topics {
+        venue: VenueId,
+        topics: Vec<Topic>,
+    },
+    Err {
+        id: i64,
+        code: &'a str,
+        message: &'a str,
+        retry: bool,
+    },
 }
 
 /// A position as its text.

@@ -13,18 +13,20 @@ pub(crate) struct Rate {
 
 impl Rate {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { left: f32::from(u16::try_from(FRAMES_BURST).unwrap_or(u16::MAX)), at: now }
+        Self { left: float(FRAMES_BURST), at: now }
     }
 
     /// One frame. False: too many.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let full = f32::from(u16::try_from(FRAMES_BURST).unwrap_or(u16::MAX));
-        let fill = f32::from(u16::try_from(FRAMES_PER_SEC).unwrap_or(u16::MAX));
-        let gained = now.duration_since(self.at).as_secs_f32() * fill;
-        self.left = (self.left + gained).min(full) - 1.0;
+        let gained = now.duration_since(self.at).as_secs_f32() * float(FRAMES_PER_SEC);
+        self.left = (self.left + gained).min(float(FRAMES_BURST)) - 1.0;
         self.at = now;
         self.left >= 0.0
     }
+}
+
+fn float(frames: u32) -> f32 {
+    f32::from(u16::try_from(frames).unwrap_or(u16::MAX))
 }
 
 #[cfg(test)]
@@ -46,7 +48,7 @@ mod tests {
         let mut rate = Rate::new(start);
         let steady = (1..=6_000).all(|n| rate.take(start + Duration::from_millis(50) * n));
         assert!(steady);
-        let start = start + Duration::from_secs(600);
+        let start = start + Duration::from_mins(10);
         let mut rate = Rate::new(start);
         let fast = (1..=600).all(|n| rate.take(start + Duration::from_millis(25) * n));
         assert!(!fast);

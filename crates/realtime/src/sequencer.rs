@@ -131,12 +131,7 @@ impl Sequencer {
     }
 
     /// Takes a batch; what is new and in line is added to `fresh`.
-    pub(crate) fn offer(
-        &mut self,
-        batch: Batch,
-        now: Instant,
-        fresh: &mut Vec<Entry>,
-    ) -> Offered {
+    pub(crate) fn offer(&mut self, batch: Batch, now: Instant, fresh: &mut Vec<Entry>) -> Offered {
         let offered = self.place(batch, fresh);
         if offered == Offered::Appended {
             self.drain(fresh);

@@ -54,7 +54,12 @@ enum Turn {
 
 impl Venue {
     /// Grants what can be granted now. `rows` are history that was just read from `rows_from` on.
-    pub(super) fn settle(&mut self, rows: Option<(i64, &[Entry])>, now: Instant, second: u32) -> Vec<Wish> {
+    pub(super) fn settle(
+        &mut self,
+        rows: Option<(i64, &[Entry])>,
+        now: Instant,
+        second: u32,
+    ) -> Vec<Wish> {
         let mut granted = Vec::new();
         if self.line.is_none() {
             return granted;

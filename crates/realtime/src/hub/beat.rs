@@ -1,8 +1,10 @@
 //! What is done each second: heartbeats, deadlines, venues that nobody listens to.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bus::RedisState;
+use bytes::Bytes;
 use kernel::ids::VenueId;
 
 use super::micros;
@@ -58,7 +60,7 @@ impl Task {
         let slice = self.beats % HEARTBEAT_SECS;
         // Without Redis nobody tells of changed roles: they are looked up, a slice each second.
         let alone = self.bus.state() != RedisState::Connected;
-        let mut known: std::collections::HashMap<VenueId, bytes::Bytes> = std::default::Default::default();
+        let mut known: HashMap<VenueId, Bytes> = HashMap::new();
         for Member { socket, venues } in self.members.values() {
             if socket.id % HEARTBEAT_SECS != slice {
                 continue;
@@ -66,7 +68,7 @@ impl Task {
             socket.push(&ping, second);
             for (id, _) in venues {
                 let venue = self.venues.get(id);
-                let Some(line) = venue.and_then(|venue| venue.settled_line()) else { continue };
+                let Some(line) = venue.and_then(Venue::settled_line) else { continue };
                 let chunk = known.entry(*id).or_insert_with(|| Answer::pos(*id, line));
                 socket.push(chunk, second);
                 if alone && socket.person().is_some_and(|person| person.user.is_some()) {

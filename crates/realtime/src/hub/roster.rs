@@ -151,8 +151,7 @@ mod tests {
         for (socket, mask) in sockets.iter().zip([both, Topic::Seats.mask(), both]) {
             roster.add(Arc::clone(socket), mask, 0);
         }
-        let entries =
-            [entry(1, Topic::Seats), entry(2, Topic::Floor), entry(3, Topic::Guests)];
+        let entries = [entry(1, Topic::Seats), entry(2, Topic::Floor), entry(3, Topic::Guests)];
         assert!(roster.remove(2, both).is_some());
         roster.send(&entries, 0);
         assert_eq!(heard(&sockets[0]), b"\x81\x011\x81\x012");

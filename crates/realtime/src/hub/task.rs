@@ -287,7 +287,10 @@ impl Task {
         venue.waiting.retain(|waiting| waiting.wish.socket != socket);
         if let Some(mask) = mask {
             // What is in line already was for it, too.
-            venue.flush(Instant::now(), u32::try_from(self.started.elapsed().as_secs()).unwrap_or(0));
+            venue.flush(
+                Instant::now(),
+                u32::try_from(self.started.elapsed().as_secs()).unwrap_or(0),
+            );
             venue.roster.remove(socket, mask);
         }
     }

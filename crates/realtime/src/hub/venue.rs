@@ -164,8 +164,7 @@ impl Venue {
             Err(error) => return self.failed(&error, now),
         };
         self.read_done = number;
-        let repaired =
-            line.repair(asked, extract.head, &extract.rows, now, &mut self.outgoing);
+        let repaired = line.repair(asked, extract.head, &extract.rows, now, &mut self.outgoing);
         if let Err(reason) = repaired {
             // What is in line already is still true and goes first.
             self.flush(now, second);
