@@ -5,7 +5,7 @@ use actix_web::http::header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCO
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get, web};
 use edge::address::ClientAddress;
 use edge::token::Claims;
-use edge::{App, Rejection};
+use edge::{Actor, App, Rejection, can};
 use kernel::problem::Problem;
 
 use crate::body::Body;
@@ -37,6 +37,7 @@ pub struct Origins(pub Vec<String>);
 )]
 #[get("/realtime")]
 pub(crate) async fn open_socket(
+    _: Actor<can::Listen>,
     request: HttpRequest,
     payload: web::Payload,
     app: web::Data<App>,

@@ -1,6 +1,6 @@
 //! The owner of all venues and memberships: one task, so that nothing here is locked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,6 +50,8 @@ pub(super) struct Task {
     pub(super) clock: Clock,
     pub(super) venues: HashMap<VenueId, Venue>,
     pub(super) members: HashMap<u64, Member>,
+    /// Venues where something happened or is due: the others cost nothing.
+    restless: HashSet<VenueId>,
     started: tokio::time::Instant,
     heads_at: Instant,
     heads_asked: bool,
@@ -75,6 +77,7 @@ impl Task {
             clock,
             venues: HashMap::new(),
             members: HashMap::new(),
+            restless: HashSet::new(),
             started,
             heads_at: now,
             heads_asked: false,
@@ -122,20 +125,25 @@ impl Task {
     fn wake_at(&self) -> Instant {
         let heads = if self.heads_asked { self.next_beat } else { self.heads_at };
         let first = heads.min(self.next_beat);
-        self.venues.values().filter_map(Venue::wake_at).fold(first, Instant::min)
+        let restless = self.restless.iter().filter_map(|id| self.venues.get(id));
+        restless.filter_map(Venue::wake_at).fold(first, Instant::min)
     }
 
     /// Does what is due.
     fn turn(&mut self) {
         let (now, second) = (Instant::now(), self.second());
         let mut granted = Vec::new();
-        for venue in self.venues.values_mut() {
+        for id in std::mem::take(&mut self.restless) {
+            let Some(venue) = self.venues.get_mut(&id) else { continue };
             venue.flush_if_due(now, second);
             if !venue.waiting.is_empty() {
                 granted.extend(venue.settle(None, now, second));
                 venue.history_if_due(now, &self.reads);
             }
             venue.read_if_due(now, &self.reads, &self.bus);
+            if venue.wake_at().is_some() || !venue.waiting.is_empty() {
+                self.restless.insert(id);
+            }
         }
         self.note_granted(granted);
         if !self.heads_asked && now >= self.heads_at {
@@ -143,6 +151,8 @@ impl Task {
         }
         if now >= self.next_beat {
             self.beat(now, second);
+            // Whatever was overlooked is looked at now.
+            self.restless.extend(self.venues.keys());
         }
     }
 
@@ -157,8 +167,7 @@ impl Task {
 
     fn batch(&mut self, batch: Batch) {
         let Some(venue) = self.venues.get_mut(&batch.venue) else { return };
-        let lag = self.clock.now().duration_since(batch.at).as_secs_f64();
-        metrics::histogram!("rowlock_delivery_lag_seconds").record(lag.max(0.0));
+        self.restless.insert(batch.venue);
         venue.offer(batch, Instant::now());
     }
 
@@ -203,6 +212,7 @@ impl Task {
             Command::Regrant { socket, venue, open } => self.regrant(socket, venue, open),
             Command::Opened(id, read) => self.opened(id, read, now, second),
             Command::Repaired { venue, asked, number, read } => {
+                self.restless.insert(venue);
                 if let Some(venue) = self.venues.get_mut(&venue) {
                     venue.repaired((asked, number), read, now, second);
                 }
@@ -210,6 +220,7 @@ impl Task {
             Command::History { venue, from, read } => {
                 let Some(venue) = self.venues.get_mut(&venue) else { return };
                 let granted = venue.history_read(from, read, now, second);
+                self.restless.insert(venue.id);
                 self.note_granted(granted);
             }
             Command::Heads { asked, read } => self.heads(asked, read, now),
@@ -225,9 +236,10 @@ impl Task {
         self.take_out(wish.socket, wish.venue);
         let Some(member) = self.members.get(&wish.socket) else { return };
         let waiting = Waiting::new(wish, Arc::clone(&member.socket), now);
-        let (reads, bus) = (&self.reads, &self.bus);
+        self.restless.insert(wish.venue);
+        let (reads, bus, clock) = (&self.reads, &self.bus, &self.clock);
         let venue = self.venues.entry(wish.venue).or_insert_with(|| {
-            let mut venue = Venue::new(wish.venue, now);
+            let mut venue = Venue::new(wish.venue, clock.clone(), now);
             venue.open(reads, bus);
             venue
         });
@@ -237,6 +249,7 @@ impl Task {
 
     fn opened(&mut self, id: VenueId, read: super::command::Read, now: Instant, second: u32) {
         let Some(venue) = self.venues.get_mut(&id) else { return };
+        self.restless.insert(id);
         if !venue.opened(read, now) {
             for waiting in &venue.waiting {
                 waiting.refuse("not_found", "there is no such venue", false, second);
@@ -280,6 +293,7 @@ impl Task {
 
     /// Takes a socket out of a venue.
     fn take_out(&mut self, socket: u64, id: VenueId) {
+        let second = self.second();
         let Some(member) = self.members.get_mut(&socket) else { return };
         let place = member.venues.iter().position(|(venue, _)| *venue == id);
         let mask = place.map(|place| member.venues.swap_remove(place).1);
@@ -287,10 +301,7 @@ impl Task {
         venue.waiting.retain(|waiting| waiting.wish.socket != socket);
         if let Some(mask) = mask {
             // What is in line already was for it, too.
-            venue.flush(
-                Instant::now(),
-                u32::try_from(self.started.elapsed().as_secs()).unwrap_or(0),
-            );
+            venue.flush(Instant::now(), second);
             venue.roster.remove(socket, mask);
         }
     }
@@ -342,6 +353,9 @@ impl Task {
             let line = self.venues.get_mut(&head.venue).and_then(|venue| venue.line.as_mut());
             if let (Some(line), Some(asked)) = (line, asked.get(&head.venue)) {
                 line.compare(*asked, head, now);
+                if line.due(now, false).is_some() {
+                    self.restless.insert(head.venue);
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bus::{Bus, RedisState};
 use bytes::Bytes;
+use kernel::clock::Clock;
 use kernel::event::{Batch, Pos};
 use kernel::ids::VenueId;
 use pg::Stored;
@@ -23,6 +24,7 @@ use crate::sequencer::{Cause, Offered, Reason, Sequencer};
 
 pub(super) struct Venue {
     pub(super) id: VenueId,
+    clock: Clock,
     /// None while the venue is being opened.
     pub(super) line: Option<Sequencer>,
     pub(super) roster: Roster,
@@ -47,9 +49,10 @@ pub(super) struct Venue {
 }
 
 impl Venue {
-    pub(super) fn new(id: VenueId, now: Instant) -> Self {
+    pub(super) fn new(id: VenueId, clock: Clock, now: Instant) -> Self {
         Self {
             id,
+            clock,
             line: None,
             roster: Roster::default(),
             waiting: Vec::new(),
@@ -227,7 +230,11 @@ impl Venue {
         let count = u32::try_from(self.outgoing.len()).unwrap_or(u32::MAX);
         self.events_in_second = self.events_in_second.saturating_add(count);
         self.roster.send(&self.outgoing, second);
-        self.outgoing.clear();
+        let sent = self.clock.now();
+        for entry in self.outgoing.drain(..) {
+            let lag = sent.duration_since(entry.at).as_secs_f64();
+            metrics::histogram!("rowlock_delivery_lag_seconds").record(lag.max(0.0));
+        }
         self.flushed_at = now;
         self.flush_at = None;
     }
