@@ -1,18 +1,28 @@
 -- The roles that workers take, and the scope that row-level security asks for.
 -- Roles belong to the whole server: another database may have made them already.
 do $$
+declare
+    wanted text;
 begin
-    create role rowlock_app nologin;
-exception when duplicate_object or unique_violation then null;
+    foreach wanted in array array['rowlock_app', 'rowlock_job'] loop
+        -- Making a role needs a right that the login may lack once an operator has made it.
+        if not exists (select from pg_roles where rolname = wanted) then
+            begin
+                execute format('create role %I nologin', wanted);
+            exception when duplicate_object or unique_violation then null;
+            end;
+        end if;
+        if not pg_has_role(current_user, wanted, 'member') then
+            execute format('grant %I to %I', wanted, current_user);
+        end if;
+    end loop;
 end $$;
+-- A deadlock is a bug of ours and should show as one before a lock times out after a second. Only
+-- a superuser may say so; elsewhere it shows as a lock that was not given.
 do $$
 begin
-    create role rowlock_job nologin;
-exception when duplicate_object or unique_violation then null;
-end $$;
-do $$
-begin
-    execute format('grant rowlock_app, rowlock_job to %I', current_user);
+    execute format('alter role %I set deadlock_timeout = %L', current_user, '200ms');
+exception when insufficient_privilege then null;
 end $$;
 
 create schema log;

@@ -22,7 +22,7 @@ create table identity.session (
     ended_at timestamptz,
     agent text
 );
-create index session_user on identity.session (user_id) where ended_at is null;
+create index session_of_user on identity.session (user_id) where ended_at is null;
 
 -- A refresh token is stored hashed; a used one keeps its successor, sealed under the token itself,
 -- so that a lost answer or a second tab gets the same successor within the grace.
@@ -32,7 +32,9 @@ create table identity.refresh_token (
     created_at timestamptz not null,
     used_at timestamptz,
     successor_sealed bytea,
-    successor_hash bytea
+    successor_hash bytea,
+    -- Replaced by another successor before it was used: whoever brings it is not alone.
+    revoked_at timestamptz
 );
 create index refresh_token_session on identity.refresh_token (session_id);
 
@@ -41,17 +43,21 @@ create table identity.signing_key (
     public_key bytea not null,
     private_sealed bytea not null,
     state text not null check (state in ('next', 'active', 'retired')),
-    created_at timestamptz not null
+    created_at timestamptz not null,
+    -- Since when it is in this state.
+    changed_at timestamptz not null
 );
-create unique index signing_key_active on identity.signing_key (state) where state = 'active';
+create unique index signing_key_one on identity.signing_key (state) where state <> 'retired';
 
--- Failed sign-ins per account and per address: the next attempt is free at `free_at`.
+-- Sign-ins that were tried and not (yet) right, per account, per address, and per account from an
+-- address that it is known at: the next one is free at `free_at`.
 create table identity.attempt (
     subject text primary key,
     failures int not null,
     free_at timestamptz not null,
     updated_at timestamptz not null
 );
+create index attempt_updated_at on identity.attempt using brin (updated_at);
 
 create table identity.venue (
     venue_id uuid primary key,
@@ -88,4 +94,6 @@ create policy own on identity.venue for select to rowlock_app
 grant select, insert, update on identity.user, identity.session, identity.refresh_token,
     identity.signing_key, identity.attempt, identity.venue, identity.member
     to rowlock_app, rowlock_job;
-grant delete on identity.attempt, identity.refresh_token to rowlock_app, rowlock_job;
+-- What nobody needs any more is forgotten by a job.
+grant delete on identity.attempt, identity.refresh_token, identity.session, identity.signing_key
+    to rowlock_job;

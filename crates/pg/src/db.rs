@@ -20,7 +20,6 @@ pub const SESSION: &[(&str, &str)] = &[
     ("statement_timeout", "3s"),
     ("lock_timeout", "1s"),
     ("idle_in_transaction_session_timeout", "5s"),
-    ("deadlock_timeout", "200ms"),
     ("synchronous_commit", "on"),
     ("default_transaction_isolation", "read\\ committed"),
     ("timezone", "UTC"),

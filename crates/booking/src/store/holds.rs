@@ -37,12 +37,12 @@ pg::statements! {
         update booking.claim set expires_at = $3
         where venue_id = $1 and show_id = $4 and hold_id = $2 and booking_id is null";
     VENUES_WITH_DUE_HOLDS = "select distinct venue_id from booking.hold
-        where status = 'live' and expires_at <= clock_timestamp() + $1 * interval '1 microsecond'
+        where status = 'live' and expires_at <= clock_timestamp() + $1::bigint * interval '1 microsecond'
         limit $2";
     // Another worker may be sweeping the same venue: what it has taken is left to it.
     LOCK_DUE_HOLDS = "select id, show_id from booking.hold
         where venue_id = $1 and status = 'live'
-          and expires_at <= clock_timestamp() + $2 * interval '1 microsecond'
+          and expires_at <= clock_timestamp() + $2::bigint * interval '1 microsecond'
         order by id limit $3 for update skip locked";
     LOCK_SEATS_OF_HOLDS = "select h.id as hold, s.show_id, s.seat, s.label, s.block, s.category,
             s.price, s.withheld

@@ -28,7 +28,7 @@ pg::statements! {
         where venue_id = $1 and show_id = $2 and (expires_at is null or expires_at > $3)";
     COUNT_LIVE_HOLDS = "select count(*) as live from booking.hold
         where venue_id = $1 and user_id = $2 and status = 'live'
-          and expires_at > clock_timestamp() + $3 * interval '1 microsecond'";
+          and expires_at > clock_timestamp() + $3::bigint * interval '1 microsecond'";
     DELETE_EXPIRED_CLAIMS = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and seat = any($3) and expires_at <= $4";
     DELETE_ALL_CLAIMS = "delete from booking.claim where venue_id = $1 and show_id = $2";
@@ -50,7 +50,7 @@ pg::statements! {
         from booking.seat s left join booking.claim c
             on (c.venue_id, c.show_id, c.seat) = (s.venue_id, s.show_id, s.seat)
             and (c.expires_at is null
-                 or c.expires_at > clock_timestamp() + $3 * interval '1 microsecond')
+                 or c.expires_at > clock_timestamp() + $3::bigint * interval '1 microsecond')
         where s.venue_id = $1 and s.show_id = $2 order by s.seat";
 }
 

@@ -1,0 +1,239 @@
+//! The environment and flags: the only place that reads them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use pg::DbConfig;
+
+/// A setting is missing or wrong. Ends the process with 78.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongSetting(pub(crate) String);
+
+/// Where the server stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Environment {
+    /// On a developer's machine.
+    Development,
+    /// Before real guests.
+    Production,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How to reach PostgreSQL.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Database {
+    /// postgres://user:password@host:port/database
+    #[arg(long, env, hide_env_values = true)]
+    database_url: Option<String>,
+    /// PEM file of the authority that signed PostgreSQL's certificate; the machine's unless given.
+    #[arg(long, env)]
+    database_ca_file: Option<PathBuf>,
+    /// Connections of one worker to PostgreSQL.
+    #[arg(long, env, default_value_t = 16)]
+    pub(crate) database_pool_size: usize,
+    /// `off` behind `PgBouncer`: the login then brings the session's settings itself.
+    #[arg(long, env, default_value = "on")]
+    database_session_options: String,
+}
+
+impl Database {
+    pub(crate) fn config(&self) -> Result<DbConfig, WrongSetting> {
+        let url = self.database_url.clone().ok_or_else(|| {
+            WrongSetting(
+                "DATABASE_URL is not set. Rowlock keeps everything in PostgreSQL: set \
+                 DATABASE_URL=postgres://user:password@host:5432/database, and with several \
+                 workers REDIS_URL=redis://host:6379 as well. `cargo xtask up` sets up both."
+                    .into(),
+            )
+        })?;
+        let ca_pem = match &self.database_ca_file {
+            Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
+                WrongSetting(format!(
+                    "DATABASE_CA_FILE {} cannot be read: {error}",
+                    file.display()
+                ))
+            })?),
+            None => None,
+        };
+        if !(1..=1000).contains(&self.database_pool_size) {
+            return Err(WrongSetting("DATABASE_POOL_SIZE is 1 to 1000".into()));
+        }
+        Ok(DbConfig {
+            url,
+            ca_pem,
+            pool_size: self.database_pool_size,
+            session_options: self.database_session_options != "off",
+            standing_sql: Some(identity::STANDING_SQL),
+        })
+    }
+}
+
+/// The key that seals the signing keys in the database.
+#[derive(Args, Clone)]
+pub(crate) struct Sealing {
+    /// Base64 of 32 random bytes.
+    #[arg(long, env, hide_env_values = true)]
+    rowlock_key: Option<String>,
+    /// A file that holds the same.
+    #[arg(long, env)]
+    rowlock_key_file: Option<PathBuf>,
+}
+
+impl Sealing {
+    pub(crate) fn key(&self) -> Result<identity::SealKey, WrongSetting> {
+        let text = match (&self.rowlock_key, &self.rowlock_key_file) {
+            (Some(key), _) => key.clone(),
+            (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| {
+                WrongSetting(format!("ROWLOCK_KEY_FILE {} cannot be read: {error}", file.display()))
+            })?,
+            (None, None) => {
+                return Err(WrongSetting(
+                    "ROWLOCK_KEY is not set. It seals the keys that sign access tokens: make one \
+                     with `head -c 32 /dev/urandom | base64` and give the same to every worker \
+                     (or its file as ROWLOCK_KEY_FILE)."
+                        .into(),
+                ));
+            }
+        };
+        identity::SealKey::parse(text.trim()).map_err(|error| {
+            WrongSetting(format!("ROWLOCK_KEY cannot be used: {error}"))
+        })
+    }
+}
+
+/// `rowlock serve`
+#[derive(Args, Clone)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) database: Database,
+    #[command(flatten)]
+    pub(crate) sealing: Sealing,
+    /// redis://host:port; without it events travel through PostgreSQL alone.
+    #[arg(long, env, hide_env_values = true)]
+    redis_url: Option<String>,
+    /// Before every channel in Redis.
+    #[arg(long, env, default_value = "rl:")]
+    redis_namespace: String,
+    /// Sharded pub/sub on Redis Cluster.
+    #[arg(long, env)]
+    redis_sharded: bool,
+    /// Where to listen.
+    #[arg(long, env, default_value = "0.0.0.0:8080")]
+    bind: SocketAddr,
+    /// The port to listen on; wins over the one of BIND.
+    #[arg(long, env)]
+    port: Option<u16>,
+    /// Several workers share the port.
+    #[arg(long, env, value_parser = flag, default_value = "0")]
+    pub(crate) reuse_port: bool,
+    /// Threads that serve requests.
+    #[arg(long, env, default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// How long to serve on after SIGTERM while the balancer looks away, in milliseconds.
+    #[arg(long, env, default_value_t = 1000)]
+    drain_delay_ms: u64,
+    /// The name in logs.
+    #[arg(long, env, default_value = "worker")]
+    pub(crate) worker_id: String,
+    #[arg(long, env, default_value = "development")]
+    pub(crate) environment: Environment,
+    #[arg(long, env, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// Pages of these origins may call the API: https://app.example.org,…
+    #[arg(long, env, value_delimiter = ',')]
+    pub(crate) cors_origins: Vec<String>,
+    /// Networks whose forwarded headers are believed: 10.0.0.0/8,…
+    #[arg(long, env, default_value = "")]
+    trusted_proxies: String,
+    /// What Prometheus sends as bearer token to /metrics.
+    #[arg(long, env, hide_env_values = true)]
+    pub(crate) metrics_token: Option<String>,
+}
+
+impl Serve {
+    pub(crate) fn bus(&self) -> bus::BusConfig {
+        bus::BusConfig {
+            redis_url: self.redis_url.clone().filter(|url| !url.is_empty()),
+            namespace: self.redis_namespace.clone(),
+            sharded: self.redis_sharded,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        let mut address = self.bind;
+        if let Some(port) = self.port {
+            address.set_port(port);
+        }
+        address
+    }
+
+    pub(crate) fn drain_delay(&self) -> Duration {
+        Duration::from_millis(self.drain_delay_ms)
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> Result<edge::TrustedProxies, WrongSetting> {
+        self.trusted_proxies
+            .parse()
+            .map_err(|error| WrongSetting(format!("TRUSTED_PROXIES cannot be used: {error}")))
+    }
+
+    pub(crate) fn check(&self) -> Result<(), WrongSetting> {
+        let star = self.cors_origins.iter().any(|origin| origin == "*");
+        if star && self.environment == Environment::Production {
+            return Err(WrongSetting(
+                "CORS_ORIGINS is *, which lets every page on the web call this API. Name the \
+                 origins of your own pages."
+                    .into(),
+            ));
+        }
+        if !(1..=64).contains(&self.threads) {
+            return Err(WrongSetting("THREADS is 1 to 64".into()));
+        }
+        Ok(())
+    }
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "true" | "on" | "yes" => Ok(true),
+        "0" | "false" | "off" | "no" | "" => Ok(false),
+        _ => Err("it is 1 or 0".into()),
+    }
+}
+
+/// `rowlock demo`
+#[derive(Args, Clone)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// Where to write what was made; passwords of an earlier run are kept.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+/// `rowlock openapi`
+#[derive(Args, Clone)]
+pub(crate) struct Openapi {
+    /// The folder to write to.
+    #[arg(long, default_value = "openapi")]
+    pub(crate) out: PathBuf,
+}
+
+/// `rowlock healthcheck`
+#[derive(Args, Clone)]
+pub(crate) struct Healthcheck {
+    /// The port of the worker.
+    #[arg(long, env, default_value_t = 8080)]
+    pub(crate) port: u16,
+}

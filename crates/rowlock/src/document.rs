@@ -1,0 +1,154 @@
+//! The OpenAPI document, the document of events, and the pages that show them.
+
+use std::fs;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{HttpResponse, get, web};
+use anyhow::Context;
+use serde_json::Value;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::Config;
+
+use crate::config::Openapi;
+use crate::operations::permission;
+use crate::ops;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Rowlock",
+        description = "The live back end of a venue: shows, seats, holds and bookings, live on \
+                       every worker.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    servers((url = "/", description = "This server")),
+    tags(
+        (name = "identity", description = "Who somebody is, and what they are in a venue"),
+        (name = "booking", description = "Shows, their seats, and who has them"),
+        (name = "realtime", description = "Events as they happen"),
+        (name = "operations", description = "The server itself"),
+    ),
+    modifiers(&Bearer),
+)]
+struct Root;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let http = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(http));
+    }
+}
+
+/// The API's document, with the permission of each operation from the one table.
+pub(crate) fn openapi() -> Value {
+    let mut document = Root::openapi();
+    for slice in [
+        identity::Api::openapi(),
+        booking::Api::openapi(),
+        realtime::RealtimeApi::openapi(),
+        ops::Api::openapi(),
+    ] {
+        document.merge(slice);
+    }
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for path in paths.into_iter().flat_map(|paths| paths.values_mut()) {
+        for operation in path.as_object_mut().into_iter().flat_map(|path| path.values_mut()) {
+            secure(operation);
+        }
+    }
+    document
+}
+
+/// Says who may, in words and as `security`: from the table, so that it cannot differ from it.
+fn secure(operation: &mut Value) {
+    let Some(name) = operation.get("operationId").and_then(Value::as_str) else { return };
+    let Some(permission) = permission(name) else { return };
+    let grant = permission.grant();
+    let security = if grant.anyone {
+        serde_json::json!([{}, { "bearer": [] }])
+    } else {
+        serde_json::json!([{ "bearer": [] }])
+    };
+    let mut who: Vec<&str> = grant.roles.iter().map(|role| role.as_str()).collect();
+    who.insert(0, "owner");
+    if grant.customer {
+        who.push("customer");
+    }
+    let who = if grant.anyone { "anyone".to_owned() } else { who.join(", ") };
+    if let Some(operation) = operation.as_object_mut() {
+        operation.insert("security".into(), security);
+        operation.insert("x-permission".into(), permission.name().into());
+        operation.insert("x-who-may".into(), who.into());
+    }
+}
+
+/// The document of events.
+pub(crate) fn events() -> Value {
+    realtime::events_document(booking::EVENTS)
+}
+
+/// `rowlock openapi`
+pub(crate) fn write(to: &Openapi) -> anyhow::Result<()> {
+    fs::create_dir_all(&to.out).with_context(|| format!("cannot make {}", to.out.display()))?;
+    for (name, document) in [("rowlock.json", openapi()), ("events.json", events())] {
+        let file = to.out.join(name);
+        let text = format!("{}\n", serde_json::to_string_pretty(&document)?);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("wrote {}", file.display());
+    }
+    Ok(())
+}
+
+struct Documents {
+    openapi: String,
+    events: String,
+    ui: Config<'static>,
+}
+
+/// The documents and the pages that show them.
+pub(crate) fn routes(cfg: &mut ServiceConfig) {
+    cfg.app_data(Data::new(Documents {
+        openapi: openapi().to_string(),
+        events: events().to_string(),
+        ui: Config::from("/openapi.json"),
+    }));
+    cfg.service(openapi_json).service(events_json).service(docs).service(docs_files);
+}
+
+#[get("/openapi.json")]
+async fn openapi_json(documents: Data<Documents>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(documents.openapi.clone())
+}
+
+#[get("/events.json")]
+async fn events_json(documents: Data<Documents>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(documents.events.clone())
+}
+
+#[get("/docs")]
+async fn docs() -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, "/docs/")).finish()
+}
+
+/// The page and its files, from the binary: nothing is loaded from another host.
+#[get("/docs/{file:.*}")]
+async fn docs_files(file: web::Path<String>, documents: Data<Documents>) -> HttpResponse {
+    let name = if file.is_empty() { "index.html" } else { file.as_str() };
+    match utoipa_swagger_ui::serve(name, documents.ui.clone().into()) {
+        Ok(Some(found)) => HttpResponse::Ok()
+            .content_type(found.content_type)
+            .insert_header((CACHE_CONTROL, "no-cache"))
+            .insert_header((
+                CONTENT_SECURITY_POLICY,
+                "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+            ))
+            .body(found.bytes.to_vec()),
+        Ok(None) | Err(_) => HttpResponse::NotFound().finish(),
+    }
+}

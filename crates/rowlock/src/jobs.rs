@@ -1,0 +1,56 @@
+//! What runs beside requests. Every worker runs every job; each job can bear that.
+
+use std::future::Future;
+use std::time::Duration;
+
+use booking::expire_holds::{SWEEP_EVERY, expire_holds};
+use edge::App;
+
+use crate::telemetry::UPKEEP_EVERY;
+use crate::worker::Worker;
+
+/// How often the log's partitions are made and dropped.
+const KEEP_LOG_EVERY: Duration = Duration::from_secs(3600);
+/// How long the log is kept, in days.
+const LOG_DAYS: i32 = 7;
+
+/// Starts all jobs on this thread's runtime; they end with it.
+pub(crate) fn start(app: &App, keys: identity::Keys, worker: &Worker) {
+    let sweeper = app.clone();
+    every("expire_holds", SWEEP_EVERY, move || {
+        let app = sweeper.clone();
+        async move { expire_holds(&app).await.map_err(|error| error.to_string()) }
+    });
+    let db = app.db().clone();
+    every("keep_log", KEEP_LOG_EVERY, move || {
+        let db = db.clone();
+        async move { db.keep_log(LOG_DAYS).await.map_err(|error| error.to_string()) }
+    });
+    let db = app.db().clone();
+    every("reload_keys", identity::RELOAD_EVERY, move || {
+        let (db, keys) = (db.clone(), keys.clone());
+        async move { keys.reload(&db).await.map_err(|error| error.to_string()) }
+    });
+    let worker = worker.clone();
+    every("upkeep_metrics", UPKEEP_EVERY, move || {
+        worker.upkeep_metrics();
+        async { Ok(()) }
+    });
+}
+
+/// Runs `job` again and again with `pause` between. A failure is logged; the next round is the
+/// retry.
+fn every<F>(name: &'static str, pause: Duration, job: impl Fn() -> F + 'static)
+where
+    F: Future<Output = Result<(), String>> + 'static,
+{
+    actix_web::rt::spawn(async move {
+        loop {
+            if let Err(error) = job().await {
+                metrics::counter!("job_failures_total", "job" => name).increment(1);
+                tracing::warn!(job = name, error, "job failed");
+            }
+            tokio::time::sleep(pause).await;
+        }
+    });
+}

@@ -1,0 +1,165 @@
+//! A worker from start to end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::http::header;
+use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
+use actix_web::{App as Site, HttpServer, web};
+use anyhow::Context;
+use bus::Bus;
+use edge::token::Keyring;
+use edge::{App, TrustedProxies};
+use kernel::clock::Clock;
+use pg::{Db, DbConfig};
+use realtime::{Hub, Limits, Origins};
+
+use crate::config::{Serve, WrongSetting};
+use crate::worker::Worker;
+use crate::{drain, jobs, routes, telemetry};
+
+/// How long a request's head may take.
+const HEAD_MAX: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(65);
+/// How long running requests may take when the worker goes, in seconds.
+const SHUTDOWN_MAX_SECS: u64 = 5;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 2048;
+/// Connections of one thread.
+const CONNECTIONS_MAX: usize = 25_000;
+/// What is kept to be written per connection: most sockets are idle, and there are many.
+const WRITE_BUFFER_BYTES: usize = 4096;
+/// How long a browser may remember what CORS allows.
+const CORS_MAX_AGE_SECS: usize = 7200;
+/// Connections to PostgreSQL of jobs and the hub.
+const JOB_POOL_SIZE: usize = 4;
+
+/// What each thread builds its own part from.
+#[derive(Clone)]
+struct Parts {
+    config: DbConfig,
+    clock: Clock,
+    bus: Bus,
+    keyring: Keyring,
+    keys: identity::Keys,
+    worker: Worker,
+    origins: Vec<String>,
+    proxies: TrustedProxies,
+}
+
+/// Runs until a signal ends it.
+pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
+    serve.check()?;
+    telemetry::logs(serve.log_format);
+    let mut config = serve.database.config()?;
+    let seal = serve.sealing.key()?;
+    let proxies = serve.trusted_proxies()?;
+    check_schema(&config).await?;
+    let clock = Clock::default();
+    let metrics = telemetry::metrics()?;
+    let (bus, incoming) = Bus::start(serve.bus()).map_err(|e| WrongSetting(e.to_string()))?;
+    let job_config = DbConfig { pool_size: JOB_POOL_SIZE, ..config.clone() };
+    let jobs_db = Db::new(&job_config, clock.clone()).map_err(WrongSetting)?;
+    let keyring = Keyring::new(clock.clone());
+    let keys = identity::Keys::load_or_create(&jobs_db, seal, keyring.clone())
+        .await
+        .context("the signing keys cannot be loaded")?;
+    let hub =
+        Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
+    let worker = Worker::new(&serve, hub, metrics);
+    let app = App::new(jobs_db, bus.clone(), keyring.clone(), identity::STANDING_SQL);
+    jobs::start(&app, keys.clone(), &worker);
+    config.pool_size = config.pool_size.div_ceil(serve.threads);
+    let origins = serve.cors_origins.clone();
+    let parts = Parts { config, clock, bus, keyring, keys, worker, origins, proxies };
+    listen(&serve, parts).await
+}
+
+async fn check_schema(config: &DbConfig) -> anyhow::Result<()> {
+    let pending = pg::migrate::pending(config).await.map_err(anyhow::Error::msg)?;
+    if let Some(first) = pending.first() {
+        let text = format!(
+            "the database lacks {} migrations, the first is {first}. Run `rowlock migrate` with \
+             the same DATABASE_URL, then start again.",
+            pending.len()
+        );
+        return Err(WrongSetting(text).into());
+    }
+    Ok(())
+}
+
+async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
+    let address = serve.address();
+    let listener = listener(address, serve.reuse_port)
+        .with_context(|| format!("cannot listen on {address}; choose another with PORT or BIND"))?;
+    let (worker, delay) = (parts.worker.clone(), serve.drain_delay());
+    // Each thread has a pool of its own: a connection is driven by the thread that opened it.
+    let pool = move || Db::new(&parts.config, parts.clock.clone());
+    pool().map_err(WrongSetting)?;
+    let server = HttpServer::new(move || {
+        let db = pool().unwrap_or_else(|error| unreachable!("it was built before: {error}"));
+        let app = App::new(db, parts.bus.clone(), parts.keyring.clone(), identity::STANDING_SQL);
+        Site::new()
+            .app_data(web::Data::new(app))
+            .app_data(web::Data::new(parts.worker.clone()))
+            .app_data(web::Data::new(parts.worker.hub().clone()))
+            .app_data(web::Data::new(parts.keys.clone()))
+            .app_data(web::Data::new(Origins(parts.origins.clone())))
+            .app_data(web::Data::new(parts.proxies.clone()))
+            .wrap(Compress::default())
+            .wrap(cors(&parts.origins))
+            .wrap(headers())
+            .wrap(from_fn(edge::request_log::request_log))
+            .configure(routes::all)
+    })
+        .workers(serve.threads)
+        .client_request_timeout(HEAD_MAX)
+        .keep_alive(KEEP_ALIVE)
+        .max_connections(CONNECTIONS_MAX)
+        .h1_write_buffer_size(WRITE_BUFFER_BYTES)
+        .shutdown_timeout(SHUTDOWN_MAX_SECS)
+        .disable_signals()
+        .on_connect(realtime::on_connect)
+        .listen(listener)?
+        .run();
+    tracing::info!(worker = worker.name(), %address, "serving");
+    let drained = actix_web::rt::spawn(drain::on_signal(worker, server.handle(), delay));
+    server.await?;
+    drained.abort();
+    Ok(())
+}
+
+/// Headers of every answer: it is an API, its answers are nobody else's business.
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((header::REFERRER_POLICY, "no-referrer"))
+        .add((header::CACHE_CONTROL, "no-store"))
+        .add((header::X_FRAME_OPTIONS, "DENY"))
+}
+
+/// Exactly the origins that were named; tokens travel in a header, so no credentials.
+fn cors(origins: &[String]) -> Cors {
+    let mut cors = Cors::default()
+        .allow_any_method()
+        .allow_any_header()
+        .expose_headers(["ETag", "Location", "Retry-After", "Rowlock-Pos", "X-Request-Id"])
+        .expose_headers(["Idempotency-Replayed"])
+        .max_age(CORS_MAX_AGE_SECS);
+    for origin in origins {
+        cors = if origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };
+    }
+    cors
+}
+
+fn listener(address: SocketAddr, reuse_port: bool) -> std::io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(reuse_port)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
