@@ -43,6 +43,12 @@ pub(crate) fn partition(venue: VenueId) -> u8 {
     venue.0.as_bytes().last().copied().unwrap_or(0) % PARTITIONS
 }
 
+/// The part of a channel's name that decides its node in a cluster.
+pub(crate) fn hash_tag(channel: &str) -> &str {
+    let tag = channel.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    tag.map_or(channel, |(tag, _)| tag)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +61,6 @@ mod tests {
         let sharded = Names::new("rl:".into(), true);
         assert_eq!(sharded.venue(venue), "rl:{p127}:00000000-0000-0000-0000-0000000000ff");
         assert_eq!(sharded.control(), "rl:{p00}:control");
+        assert_eq!(hash_tag(&sharded.venue(venue)), "p127");
     }
 }

@@ -7,6 +7,8 @@ mod control;
 mod door;
 mod link;
 mod notice;
+#[cfg(test)]
+mod outage_tests;
 mod publisher;
 mod queue;
 mod state;

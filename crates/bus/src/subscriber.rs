@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::channel::{Names, partition};
-use crate::link::{Messages, Switch, Target};
+use crate::link::{Arrival, Messages, Switch, Target};
 use crate::notice::{Ears, Notice, Origin};
 use crate::state::Links;
 use crate::wire::{self, Message};
@@ -40,6 +40,8 @@ enum End {
     Bus,
     #[error("Redis closed the connection")]
     Closed,
+    #[error("a channel moved to another node")]
+    Moved,
     #[error("Redis does not answer")]
     Silent,
     #[error(transparent)]
@@ -151,7 +153,7 @@ impl Subscriber {
         loop {
             tokio::select! {
                 biased;
-                message = messages.next() => self.hear(message.ok_or(End::Closed)?),
+                arrival = messages.next() => self.hear(arrival.ok_or(End::Closed)?)?,
                 done = ready(&mut probing) => { probing = None; done?; }
                 done = ready(&mut change) => { change = None; done?; }
                 _ = ping.tick(), if probing.is_none() => {
@@ -165,7 +167,22 @@ impl Subscriber {
         }
     }
 
-    fn hear(&self, bytes: bytes::Bytes) {
+    fn hear(&self, arrival: Arrival) -> Result<(), End> {
+        match arrival {
+            Arrival::Message(bytes) => self.message(bytes),
+            // Connecting anew finds where it is now, and has the heads looked at.
+            Arrival::Off(channel) if self.wants(&channel) => return Err(End::Moved),
+            Arrival::Off(_) => {}
+        }
+        Ok(())
+    }
+
+    fn wants(&self, channel: &str) -> bool {
+        channel == self.names.control()
+            || self.wanted.iter().any(|venue| self.names.venue(*venue) == channel)
+    }
+
+    fn message(&self, bytes: bytes::Bytes) {
         match wire::decode(bytes) {
             Ok((origin, _)) if origin == self.origin => {}
             Ok((_, Message::Batch(batch))) => {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusConfig, Control, Incoming, Notice, Origin, RedisState};
 use bytes::Bytes;
 use devkit::{Cluster, ClusterOptions};
 use jiff::Timestamp;
 use kernel::event::{Batch, Frame, Topic};
 use kernel::ids::{UserId, VenueId};
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::{Bus, BusConfig, Control, Incoming, Notice, Origin, RedisState};
 
 const VENUE: VenueId = VenueId(uuid::Uuid::from_u128(1));
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -91,8 +92,10 @@ async fn events_travel_and_every_outage_ends() {
     assert!(noticed < Duration::from_millis(1_600), "{noticed:?}");
     here.publish(batch(2));
     redis.resume().unwrap();
-    until("back", || there.state() == RedisState::Connected && here.state() == RedisState::Connected)
-        .await;
+    until("back", || {
+        there.state() == RedisState::Connected && here.state() == RedisState::Connected
+    })
+    .await;
     here.publish(batch(3));
     let mut last = hear(&mut heard, remote).await;
     while last.first_seq < 3 {
