@@ -42,6 +42,8 @@ create table booking.seat (
     price bigint not null check (price >= 0),
     accessible boolean not null default false,
     withheld boolean not null default false,
+    -- How many seats its block has, where the block is sold as one.
+    whole int check (whole > 0),
     primary key (venue_id, show_id, seat),
     constraint seat_label_key unique (venue_id, show_id, label),
     foreign key (venue_id, show_id) references booking.show

@@ -122,7 +122,7 @@ async fn take_free(
     let show = found.show.ok_or(BookingError::NoSuchShow)?;
     show.check_on_sale(now)?;
     check_free(labels, &found.seats, &found.claims, now)?;
-    check_whole(&found.plan, &found.seats)?;
+    check_whole(&found.seats)?;
     if !found.claims.is_empty() {
         let numbers: Vec<_> = found.seats.iter().map(|seat| seat.number).collect();
         seats::delete_expired_claims(tx, show.id, &numbers)?;

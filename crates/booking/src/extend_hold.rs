@@ -132,6 +132,7 @@ mod tests {
                 category: "standard".into(),
                 price: 100,
                 withheld: false,
+                whole: None,
             }],
             claims: vec![Claim { seat: 1, hold: Some(id), booking: None, expires_at: Some(end) }],
         }

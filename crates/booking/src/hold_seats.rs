@@ -75,7 +75,7 @@ pub async fn hold_seats(
     let show = found.show.ok_or(BookingError::NoSuchShow)?;
     show.check_on_sale(now)?;
     check_free(&cmd.seats, &found.seats, &found.claims, now)?;
-    check_whole(&found.plan, &found.seats)?;
+    check_whole(&found.seats)?;
     if limited && found.live_holds >= LIVE_HOLDS_PER_CUSTOMER_MAX {
         return Err(BookingError::TooManyHolds);
     }

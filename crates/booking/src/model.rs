@@ -168,6 +168,8 @@ pub(crate) struct Seat {
     pub(crate) category: String,
     pub(crate) price: i64,
     pub(crate) withheld: bool,
+    /// How many seats its block has, where the block is sold as one.
+    pub(crate) whole: Option<i32>,
 }
 
 /// Who has a seat, as the claim says.
@@ -347,11 +349,12 @@ pub(crate) fn check_free(
 }
 
 /// Blocks that are sold as one are asked for as one.
-pub(crate) fn check_whole(plan: &Plan, seats: &[Seat]) -> Result<(), BookingError> {
-    for block in plan.whole_blocks() {
-        let asked = seats.iter().filter(|seat| seat.block == block.name).count();
-        if asked != 0 && asked != usize::from(block.seats) {
-            return Err(BookingError::WholeOnly(block.name.clone()));
+pub(crate) fn check_whole(seats: &[Seat]) -> Result<(), BookingError> {
+    for seat in seats {
+        let Some(whole) = seat.whole else { continue };
+        let asked = seats.iter().filter(|other| other.block == seat.block).count();
+        if i32::try_from(asked) != Ok(whole) {
+            return Err(BookingError::WholeOnly(seat.block.clone()));
         }
     }
     Ok(())
@@ -369,6 +372,7 @@ mod tests {
             category: "standard".into(),
             price: 100,
             withheld: false,
+            whole: None,
         }
     }
 
@@ -401,6 +405,16 @@ mod tests {
         assert!(
             matches!(found, Err(BookingError::SeatsTaken(s)) if s[0].status == SeatStatus::Sold)
         );
+    }
+
+    #[test]
+    fn a_table_that_is_sold_as_one_is_asked_for_as_one() {
+        let whole = |number| Seat { whole: Some(2), ..seat(number) };
+        assert!(check_whole(&[whole(1), whole(2)]).is_ok());
+        assert!(
+            matches!(check_whole(&[whole(1)]), Err(BookingError::WholeOnly(block)) if block == "A")
+        );
+        assert!(check_whole(&[seat(1)]).is_ok());
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub(crate) struct PlannedSeat<'a> {
     pub(crate) category: &'a str,
     pub(crate) price: i64,
     pub(crate) accessible: bool,
+    /// How many seats its block has, where the block is sold as one.
+    pub(crate) whole: Option<i32>,
 }
 
 impl Plan {
@@ -99,19 +101,16 @@ impl Plan {
         self.blocks.iter().flat_map(move |block| {
             let category = self.categories.iter().find(|c| c.code == block.category);
             let price = category.map_or(0, |category| category.price.amount);
+            let whole = (block.mode == BlockMode::Whole).then(|| i32::from(block.seats));
             (1..=block.seats).map(move |number| PlannedSeat {
                 label: format!("{}-{number}", block.name),
                 block: &block.name,
                 category: &block.category,
                 price,
                 accessible: block.accessible.contains(&number),
+                whole,
             })
         })
-    }
-
-    /// The blocks that are sold as one.
-    pub(crate) fn whole_blocks(&self) -> impl Iterator<Item = &Block> {
-        self.blocks.iter().filter(|block| block.mode == BlockMode::Whole)
     }
 
     /// The rules of a plan; `at` is where it stands in the body.

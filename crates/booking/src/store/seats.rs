@@ -2,7 +2,7 @@
 
 use kernel::event::Pos;
 use kernel::ids::{BookingId, HoldId, ShowId};
-use pg::{Columns, DbError, Query, Reader, Row, Tx, params};
+use pg::{Columns, DbError, Query, Reader, Row, ToSql, Tx, params};
 
 use crate::model::{Claim, Seat, Show};
 use crate::plan::Plan;
@@ -12,12 +12,12 @@ use crate::store::shows;
 pg::statements! {
     // Two holds of one customer at the same moment would both count one live hold. Staff hold for
     // many people at once and are not limited.
-    LOCK_CUSTOMER = "select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 7)) where $2";
+    LOCK_CUSTOMER = "select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 7))";
     // The seat's row is the lock. Always in seat order: two holds of the same seats meet at the
     // first of them, and neither waits for the other in a circle.
-    LOCK_SEATS = "select seat, label, block, category, price, withheld from booking.seat
+    LOCK_SEATS = "select seat, label, block, category, price, withheld, whole from booking.seat
         where venue_id = $1 and show_id = $2 and label = any($3) order by seat for update";
-    LOCK_ALL_SEATS = "select seat, label, block, category, price, withheld from booking.seat
+    LOCK_ALL_SEATS = "select seat, label, block, category, price, withheld, whole from booking.seat
         where venue_id = $1 and show_id = $2 order by seat for update";
     // Stands behind the lock in the same packet, with a snapshot of its own: it sees the claim of
     // whoever had the lock before.
@@ -26,9 +26,13 @@ pg::statements! {
         where s.venue_id = $1 and s.show_id = $2 and s.label = any($3)";
     COUNT_LIVE_CLAIMS = "select count(*) as live from booking.claim
         where venue_id = $1 and show_id = $2 and (expires_at is null or expires_at > $3)";
-    COUNT_LIVE_HOLDS = "select count(*) as live from booking.hold
-        where venue_id = $1 and user_id = $2 and status = 'live'
-          and expires_at > clock_timestamp() + $3::bigint * interval '1 microsecond'";
+    SHOW_AND_LIVE_HOLDS = "select s.id, s.name, s.description, s.starts_at, s.status, s.hold_secs,
+            s.currency::text, s.seat_count, s.version,
+            (select count(*) from booking.hold h
+             where h.venue_id = $1 and h.user_id = $3 and h.status = 'live'
+               and h.expires_at > clock_timestamp() + $4::bigint * interval '1 microsecond')
+                as live_holds
+        from booking.show s where s.venue_id = $1 and s.id = $2";
     DELETE_EXPIRED_CLAIMS = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and seat = any($3) and expires_at <= $4";
     DELETE_ALL_CLAIMS = "delete from booking.claim where venue_id = $1 and show_id = $2";
@@ -38,10 +42,10 @@ pg::statements! {
     DELETE_CLAIMS_OF_BOOKING = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and booking_id = $3";
     INSERT_SEATS = "insert into booking.seat
-            (venue_id, show_id, seat, label, block, category, price, accessible)
-        select $1, $2, p.n::int, p.label, p.block, p.category, p.price, p.accessible
-        from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[])
-             with ordinality as p(label, block, category, price, accessible, n)";
+            (venue_id, show_id, seat, label, block, category, price, accessible, whole)
+        select $1, $2, p.n::int, p.label, p.block, p.category, p.price, p.accessible, p.whole
+        from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[], $8::int[])
+             with ordinality as p(label, block, category, price, accessible, whole, n)";
     SET_WITHHELD = "update booking.seat set withheld = $4
         where venue_id = $1 and show_id = $2 and seat = any($3)";
     SEAT_MAP = "select s.label, s.block, s.category, s.accessible,
@@ -57,7 +61,6 @@ pg::statements! {
 /// What was found under the locks of some seats of a show.
 pub(crate) struct Locked {
     pub(crate) show: Option<Show>,
-    pub(crate) plan: Plan,
     pub(crate) seats: Vec<Seat>,
     pub(crate) claims: Vec<Claim>,
     /// Live holds of the user; counted whoever it is, limited for customers.
@@ -72,6 +75,7 @@ pub(crate) fn seat(row: &Row) -> Result<Seat, DbError> {
         category: row.col("category")?,
         price: row.col("price")?,
         withheld: row.col("withheld")?,
+        whole: row.col("whole")?,
     })
 }
 
@@ -85,6 +89,8 @@ pub(crate) fn claim(row: &Row) -> Result<Claim, DbError> {
 }
 
 /// Locks the seats, then looks at who has them and at the show. One packet.
+///
+/// `limited`: the user is a customer and is locked first, so that two holds at once count right.
 pub(crate) async fn lock_seats(
     tx: &mut Tx,
     show: ShowId,
@@ -93,22 +99,25 @@ pub(crate) async fn lock_seats(
 ) -> Result<Locked, DbError> {
     let (venue, user) = (tx.venue()?, tx.scope().actor());
     let offset = tx.clock_offset_micros();
-    let [_, seats, claims, shows, plans, holds] = tx
-        .pipeline([
-            Query::new(LOCK_CUSTOMER, &[&user, &limited]),
-            Query::new(LOCK_SEATS, &[&venue, &show, &labels]),
-            Query::new(CLAIMS_OF_LABELS, &[&venue, &show, &labels]),
-            Query::new(shows::SHOW, &[&venue, &show]),
-            Query::new(shows::PLAN, &[&venue, &show]),
-            Query::new(COUNT_LIVE_HOLDS, &[&venue, &user, &offset]),
-        ])
-        .await?;
+    let of_labels: [&(dyn ToSql + Sync); 3] = [&venue, &show, &labels];
+    let of_show: [&(dyn ToSql + Sync); 4] = [&venue, &show, &user, &offset];
+    let customer: [&(dyn ToSql + Sync); 1] = [&user];
+    let lock = Query::new(LOCK_SEATS, &of_labels);
+    let claims = Query::new(CLAIMS_OF_LABELS, &of_labels);
+    let found = Query::new(SHOW_AND_LIVE_HOLDS, &of_show);
+    let [seats, claims, found] = if limited {
+        let first = Query::new(LOCK_CUSTOMER, &customer);
+        let [_, seats, claims, found] = tx.pipeline([first, lock, claims, found]).await?;
+        [seats, claims, found]
+    } else {
+        tx.pipeline([lock, claims, found]).await?
+    };
+    let live = found.first().map(|row| row.col("live_holds")).transpose()?;
     Ok(Locked {
-        show: shows.first().map(shows::show).transpose()?,
-        plan: plans.first().map(shows::plan).transpose()?.unwrap_or_default(),
+        show: found.first().map(shows::show).transpose()?,
         seats: seats.iter().map(seat).collect::<Result<_, _>>()?,
         claims: claims.iter().map(claim).collect::<Result<_, _>>()?,
-        live_holds: holds.first().map(|row| row.col("live")).transpose()?.unwrap_or(0),
+        live_holds: live.unwrap_or(0),
     })
 }
 
@@ -170,6 +179,7 @@ pub(crate) fn replace_seats(tx: &mut Tx, show: ShowId, plan: &Plan) -> Result<()
         seats.iter().map(|seat| seat.category.to_owned()).collect::<Vec<_>>(),
         seats.iter().map(|seat| seat.price).collect::<Vec<_>>(),
         seats.iter().map(|seat| seat.accessible).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.whole).collect::<Vec<_>>(),
     ];
     tx.change(INSERT_SEATS, row);
     Ok(())
