@@ -9,27 +9,15 @@ use crate::limits::{
 };
 use crate::protocol::{CloseCode, PROTOCOL};
 
-/// One type of event, for the document.
-#[derive(Clone, Debug)]
-pub struct EventType {
-    /// `booking_created`.
-    pub kind: &'static str,
-    /// Who may hear it.
-    pub topic: Topic,
-    /// What it happened to: `booking`.
-    pub entity: &'static str,
-    /// What happened, for people.
-    pub summary: &'static str,
-    /// The schema of `data`: the same that REST gives.
-    pub data: Value,
-}
+/// One type of event: its name, who may hear it, what happened.
+pub type EventType = (&'static str, Topic, &'static str);
 
 /// The document, with the event types that the slices raise.
 #[must_use]
-pub fn events_document(version: &str, events: &[EventType]) -> Value {
+pub fn events_document(events: &[EventType]) -> Value {
     let mut messages = control_messages();
     for event in events {
-        messages.insert(event.kind.to_owned(), event_message(event));
+        messages.insert(event.0.to_owned(), event_message(event));
     }
     let references: Map<String, Value> = messages
         .keys()
@@ -45,7 +33,7 @@ pub fn events_document(version: &str, events: &[EventType]) -> Value {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Rowlock events",
-            "version": version,
+            "version": env!("CARGO_PKG_VERSION"),
             "description": "What has `type` is an event, what has `op` is control. Unknown fields \
                             are ignored by both sides. Writes go over REST.",
         },
@@ -124,18 +112,12 @@ fn schemas() -> Value {
     })
 }
 
-fn event_message(event: &EventType) -> Value {
+fn event_message((kind, topic, summary): &EventType) -> Value {
     json!({
-        "name": event.kind, "summary": event.summary, "x-from": "server",
-        "x-topic": event.topic,
+        "name": kind, "summary": summary, "x-from": "server", "x-topic": topic,
         "payload": {"allOf": [
             {"$ref": "#/components/schemas/Envelope"},
-            {"type": "object", "properties": {
-                "type": {"const": event.kind},
-                "entity": {"const": event.entity},
-                format!("{}_id", event.entity): {"type": "string", "format": "uuid"},
-                "data": {"anyOf": [event.data, {"type": "null"}]},
-            }},
+            {"type": "object", "properties": {"type": {"const": kind}}},
         ]},
     })
 }
@@ -217,14 +199,8 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let event = EventType {
-            kind: "booking_created",
-            topic: Topic::Bookings,
-            entity: "booking",
-            summary: "Seats were booked",
-            data: json!({"type": "object"}),
-        };
-        let document = events_document("1.0.0", &[event]);
+        let event = ("booking_created", Topic::Bookings, "Seats were booked");
+        let document = events_document(&[event]);
         let text = document.to_string();
         let references =
             text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next());

@@ -22,7 +22,6 @@ mod upgrade;
 pub use document::{EventType, events_document};
 pub use hub::Hub;
 pub use limits::Limits;
-pub use poll::After;
 pub use protocol::PROTOCOL;
 pub use routes::{RealtimeApi, on_connect, routes};
 pub use upgrade::Origins;

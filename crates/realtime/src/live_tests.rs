@@ -118,7 +118,7 @@ impl Server {
             Web::new()
                 .app_data(web::Data::new(app))
                 .app_data(web::Data::new(served_hub.clone()))
-                .service(web::scope("/api/v1").configure(crate::routes))
+                .configure(crate::routes)
         })
         .workers(1)
         .on_connect(crate::on_connect)

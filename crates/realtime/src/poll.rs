@@ -2,28 +2,30 @@
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpResponse, get, web};
-use edge::{Actor, App, Path, Rejection, can};
+use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
 use kernel::event::{Pos, TopicMask};
 use kernel::ids::VenueId;
 use kernel::problem::Problem;
 use pg::{Head, Stored};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::session::open_to;
 
 /// Events in one answer, unless the caller says less.
 const EVENTS_MAX: u16 = 200;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 pub(crate) struct VenuePath {
+    /// The venue.
     venue: VenueId,
 }
 
 /// From where on.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct After {
+pub(crate) struct After {
     /// The `pos` of a snapshot or of the last answer; without it the answer only says where the
     /// log is.
     #[param(example = "1042-m3k9x0f2")]
@@ -33,24 +35,30 @@ pub struct After {
     limit: Option<u16>,
 }
 
+/// A part of a venue's log.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes the wire for the OpenAPI document")]
+pub(crate) struct Events {
+    /// Envelopes as the socket sends them, see `/events.json`.
+    #[schema(value_type = Vec<Object>)]
+    items: (),
+    /// Where to go on, also when there are no items.
+    #[schema(example = "1050-m3k9z7aa")]
+    pos: String,
+    /// Continuity cannot be proved: load a snapshot and go on from its `pos`.
+    resync: bool,
+}
+
 /// Read events
 ///
 /// The events after a position that the caller may hear, oldest first. `resync`: continuity cannot
 /// be proved, load a snapshot and go on from its `pos`. Go on with `after` = `pos`, also when
 /// `items` is empty.
 #[utoipa::path(
-    get, path = "/api/v1/venues/{venue}/events", tag = "realtime", operation_id = "listEvents",
-    params(("venue" = VenueId, Path, description = "The venue"), After),
-    responses(
-        (status = 200, description = "Envelopes as the socket sends them", body = Object,
-         example = json!({"items": [], "pos": "1050-m3k9z7aa", "resync": false})),
-        (status = 400, description = "Not a position or not a limit"),
-        (status = 401, description = "The token does not count"),
-        (status = 404, description = "No such venue"),
-        (status = 503, description = "PostgreSQL is away or busy: try again"),
-    )
+    tag = "realtime", operation_id = "listEvents", params(VenuePath, After),
+    responses((status = 200, body = Events), ReadRefusals)
 )]
-#[get("/venues/{venue}/events")]
+#[get("/api/v1/venues/{venue}/events")]
 pub(crate) async fn list_events(
     actor: Actor<can::Listen>,
     path: Path<VenuePath>,

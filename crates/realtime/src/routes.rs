@@ -1,4 +1,4 @@
-//! The crate's routes, relative to `/api/v1`.
+//! The crate's routes, and what its connections need.
 
 use std::any::Any;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const UNSENT_MAX: Duration = Duration::from_secs(30);
 #[openapi(paths(crate::upgrade::open_socket, crate::poll::list_events))]
 pub struct RealtimeApi;
 
-/// Registers the routes below `/api/v1`. They need `web::Data<edge::App>`, `web::Data<Hub>` and,
+/// The crate's routes. They need `web::Data<edge::App>`, `web::Data<Hub>` and,
 /// where pages of other origins may open sockets, `web::Data<Origins>`.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(crate::upgrade::open_socket).service(crate::poll::list_events);

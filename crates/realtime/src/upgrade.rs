@@ -25,7 +25,7 @@ pub struct Origins(pub Vec<String>);
 /// Speaks `rowlock.v1`, see `/events.json`. Authenticate with the first frame, or with the
 /// `Authorization` header. A token in the address is refused: addresses end in logs.
 #[utoipa::path(
-    get, path = "/api/v1/realtime", tag = "realtime", operation_id = "openSocket",
+    tag = "realtime", operation_id = "openSocket",
     responses(
         (status = 101, description = "The connection is a WebSocket now"),
         (status = 400, description = "Not a WebSocket handshake, or something in the query"),
@@ -35,7 +35,7 @@ pub struct Origins(pub Vec<String>);
         (status = 503, description = "This worker restarts: connect again"),
     )
 )]
-#[get("/realtime")]
+#[get("/api/v1/realtime")]
 pub(crate) async fn open_socket(
     _: Actor<can::Listen>,
     request: HttpRequest,
