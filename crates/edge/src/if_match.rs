@@ -13,21 +13,13 @@ use crate::rejection::Rejection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IfMatch(pub Option<i64>);
 
-impl IfMatch {
-    /// The version of the header or, without one, of the body.
-    #[must_use]
-    pub fn or(self, body: Option<i64>) -> Option<i64> {
-        self.0.or(body)
-    }
-}
-
 impl FromRequest for IfMatch {
     type Error = Rejection;
     type Future = Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let Some(value) = request.headers().get(IF_MATCH) else { return ready(Ok(Self(None))) };
-        ready(read(value.to_str().unwrap_or_default()).map(Self).ok_or_else(|| {
+        ready(read(value.to_str().unwrap_or_default()).ok_or_else(|| {
             let detail = "Give the ETag of the answer that you saw, like \"7\", or leave it away.";
             Problem::new(400, "bad_if_match", "The If-Match cannot be used", detail).into()
         }))
@@ -35,14 +27,14 @@ impl FromRequest for IfMatch {
 }
 
 /// `"7"`, `W/"7"` (a proxy that compresses may weaken it) or `*`, which is any version.
-fn read(text: &str) -> Option<Option<i64>> {
+fn read(text: &str) -> Option<IfMatch> {
     let text = text.trim();
     if text == "*" {
-        return Some(None);
+        return Some(IfMatch(None));
     }
     let text = text.strip_prefix("W/").unwrap_or(text);
     let digits = text.strip_prefix('"')?.strip_suffix('"')?;
-    digits.parse().ok().map(Some)
+    digits.parse().ok().map(|version| IfMatch(Some(version)))
 }
 
 #[cfg(test)]
@@ -51,9 +43,9 @@ mod tests {
 
     #[test]
     fn an_etag_is_read_back() {
-        assert_eq!(read("\"7\""), Some(Some(7)));
-        assert_eq!(read("W/\"7\""), Some(Some(7)));
-        assert_eq!(read("*"), Some(None));
+        assert_eq!(read("\"7\""), Some(IfMatch(Some(7))));
+        assert_eq!(read("W/\"7\""), Some(IfMatch(Some(7))));
+        assert_eq!(read("*"), Some(IfMatch(None)));
         for wrong in ["", "7", "\"x\"", "\"7", "\"7\", \"8\""] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
