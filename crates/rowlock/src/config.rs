@@ -30,6 +30,15 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Registration {
+    /// Anybody.
+    Open,
+    /// Nobody.
+    Closed,
+}
+
 /// How to reach PostgreSQL.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Database {
@@ -59,10 +68,7 @@ impl Database {
         })?;
         let ca_pem = match &self.database_ca_file {
             Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
-                WrongSetting(format!(
-                    "DATABASE_CA_FILE {} cannot be read: {error}",
-                    file.display()
-                ))
+                WrongSetting(format!("DATABASE_CA_FILE {} cannot be read: {error}", file.display()))
             })?),
             None => None,
         };
@@ -106,7 +112,7 @@ impl Sealing {
                 ));
             }
         };
-        identity::SealKey::parse(text.trim()).map_err(|error| {
+        text.trim().parse().map_err(|error: identity::NotAKey| {
             WrongSetting(format!("ROWLOCK_KEY cannot be used: {error}"))
         })
     }
@@ -156,6 +162,12 @@ pub(crate) struct Serve {
     /// Networks whose forwarded headers are believed: 10.0.0.0/8,…
     #[arg(long, env, default_value = "")]
     trusted_proxies: String,
+    /// `closed`: only whoever is invited gets an account.
+    #[arg(long, env, default_value = "open")]
+    pub(crate) registration: Registration,
+    /// Sign-ins and registrations of one address, per minute.
+    #[arg(long, env, default_value_t = 20)]
+    pub(crate) sign_ins_per_minute: i32,
     /// What Prometheus sends as bearer token to /metrics.
     #[arg(long, env, hide_env_values = true)]
     pub(crate) metrics_token: Option<String>,
@@ -167,6 +179,13 @@ impl Serve {
             redis_url: self.redis_url.clone().filter(|url| !url.is_empty()),
             namespace: self.redis_namespace.clone(),
             sharded: self.redis_sharded,
+        }
+    }
+
+    pub(crate) fn identity(&self) -> identity::Settings {
+        identity::Settings {
+            registration_open: self.registration == Registration::Open,
+            attempts_per_minute: self.sign_ins_per_minute,
         }
     }
 

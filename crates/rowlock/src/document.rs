@@ -90,7 +90,7 @@ fn secure(operation: &mut Value) {
 
 /// The document of events.
 pub(crate) fn events() -> Value {
-    realtime::events_document(booking::EVENTS)
+    realtime::events_document(&[identity::EVENTS, booking::EVENTS].concat())
 }
 
 /// `rowlock openapi`

@@ -11,6 +11,10 @@ use crate::worker::Worker;
 
 /// How often the log's partitions are made and dropped.
 const KEEP_LOG_EVERY: Duration = Duration::from_secs(3600);
+/// How often the signing keys are looked after.
+const KEEP_KEYS_EVERY: Duration = Duration::from_secs(1);
+/// How often sessions and attempts that are over are forgotten.
+const FORGET_OLD_EVERY: Duration = Duration::from_secs(3600);
 /// How long the log is kept, in days.
 const LOG_DAYS: i32 = 7;
 
@@ -27,9 +31,14 @@ pub(crate) fn start(app: &App, keys: identity::Keys, worker: &Worker) {
         async move { db.keep_log(LOG_DAYS).await.map_err(|error| error.to_string()) }
     });
     let db = app.db().clone();
-    every("reload_keys", identity::RELOAD_EVERY, move || {
+    every("keep_keys", KEEP_KEYS_EVERY, move || {
         let (db, keys) = (db.clone(), keys.clone());
-        async move { keys.reload(&db).await.map_err(|error| error.to_string()) }
+        async move { keys.keep(&db).await.map_err(|error| error.to_string()) }
+    });
+    let db = app.db().clone();
+    every("forget_old", FORGET_OLD_EVERY, move || {
+        let db = db.clone();
+        async move { identity::forget_old(&db).await.map_err(|error| error.to_string()) }
     });
     let worker = worker.clone();
     every("upkeep_metrics", UPKEEP_EVERY, move || {

@@ -78,7 +78,9 @@ async fn metrics(request: HttpRequest, worker: Data<Worker>) -> HttpResponse {
     let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     let allowed = match worker.metrics_token() {
-        Some(token) => edge::token::sha256(token.as_bytes()) == edge::token::sha256(sent.as_bytes()),
+        Some(token) => {
+            edge::token::sha256(token.as_bytes()) == edge::token::sha256(sent.as_bytes())
+        }
         None => worker.environment() == Environment::Development,
     };
     if !allowed {

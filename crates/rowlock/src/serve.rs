@@ -42,7 +42,7 @@ struct Parts {
     clock: Clock,
     bus: Bus,
     keyring: Keyring,
-    keys: identity::Keys,
+    identity: identity::Identity,
     worker: Worker,
     origins: Vec<String>,
     proxies: TrustedProxies,
@@ -65,14 +65,14 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let keys = identity::Keys::load_or_create(&jobs_db, seal, keyring.clone())
         .await
         .context("the signing keys cannot be loaded")?;
-    let hub =
-        Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
+    let hub = Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
     let worker = Worker::new(&serve, hub, metrics);
     let app = App::new(jobs_db, bus.clone(), keyring.clone(), identity::STANDING_SQL);
     jobs::start(&app, keys.clone(), &worker);
+    let identity = identity::Identity::new(keys, serve.identity());
     config.pool_size = config.pool_size.div_ceil(serve.threads);
     let origins = serve.cors_origins.clone();
-    let parts = Parts { config, clock, bus, keyring, keys, worker, origins, proxies };
+    let parts = Parts { config, clock, bus, keyring, identity, worker, origins, proxies };
     listen(&serve, parts).await
 }
 
@@ -104,7 +104,7 @@ async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
             .app_data(web::Data::new(app))
             .app_data(web::Data::new(parts.worker.clone()))
             .app_data(web::Data::new(parts.worker.hub().clone()))
-            .app_data(web::Data::new(parts.keys.clone()))
+            .app_data(web::Data::new(parts.identity.clone()))
             .app_data(web::Data::new(Origins(parts.origins.clone())))
             .app_data(web::Data::new(parts.proxies.clone()))
             .wrap(Compress::default())
@@ -113,16 +113,16 @@ async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
             .wrap(from_fn(edge::request_log::request_log))
             .configure(routes::all)
     })
-        .workers(serve.threads)
-        .client_request_timeout(HEAD_MAX)
-        .keep_alive(KEEP_ALIVE)
-        .max_connections(CONNECTIONS_MAX)
-        .h1_write_buffer_size(WRITE_BUFFER_BYTES)
-        .shutdown_timeout(SHUTDOWN_MAX_SECS)
-        .disable_signals()
-        .on_connect(realtime::on_connect)
-        .listen(listener)?
-        .run();
+    .workers(serve.threads)
+    .client_request_timeout(HEAD_MAX)
+    .keep_alive(KEEP_ALIVE)
+    .max_connections(CONNECTIONS_MAX)
+    .h1_write_buffer_size(WRITE_BUFFER_BYTES)
+    .shutdown_timeout(SHUTDOWN_MAX_SECS)
+    .disable_signals()
+    .on_connect(realtime::on_connect)
+    .listen(listener)?
+    .run();
     tracing::info!(worker = worker.name(), %address, "serving");
     let drained = actix_web::rt::spawn(drain::on_signal(worker, server.handle(), delay));
     server.await?;

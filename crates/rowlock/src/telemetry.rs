@@ -10,9 +10,8 @@ use crate::config::LogFormat;
 /// Nobody else tidies the histograms up.
 pub(crate) const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Bounds of the histograms that end in `_seconds`.
-const SECONDS: [f64; 14] = [
-    0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
-];
+const SECONDS: [f64; 14] =
+    [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
 /// Logs to standard error; `RUST_LOG` says how much.
 pub(crate) fn logs(format: LogFormat) {
