@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError};
@@ -31,7 +33,7 @@ pub fn request_id() -> String {
 /// The outermost middleware.
 ///
 /// # Errors
-/// Never: what goes wrong becomes an answer.
+/// What has no answer of its own, as the answer that actix then gives.
 pub async fn request_log(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -48,20 +50,35 @@ async fn answer(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
     let method = request.method().clone();
-    let http = request.request().clone();
+    // No clone of the request may live while actix routes it: routing changes it in place.
     let called = tokio::time::timeout(HANDLER_MAX, next.call(request)).await;
-    let response = match called {
-        Ok(Ok(response)) => response.map_into_boxed_body(),
-        Ok(Err(error)) => ServiceResponse::new(http.clone(), error.error_response()),
-        Err(_) => ServiceResponse::new(http.clone(), too_slow()),
+    let (route, answered) = match called {
+        Ok(Ok(response)) => {
+            let response = with_problem(response.map_into_boxed_body());
+            (response.request().match_pattern(), Ok(response))
+        }
+        Ok(Err(error)) => (None, Err(error.error_response())),
+        Err(_) => (None, Err(too_slow())),
     };
-    let mut response = with_problem(response);
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+    let status = answered.as_ref().map_or_else(HttpResponse::status, ServiceResponse::status);
+    note(&method, route, status.as_u16(), started);
+    // An id is short and plain, so it always is a header's value.
+    let id = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"));
+    match answered {
+        Ok(mut response) => {
+            response.headers_mut().insert(REQUEST_ID, id);
+            Ok(response)
+        }
+        Err(mut answer) => {
+            answer.headers_mut().insert(REQUEST_ID, id);
+            Err(InternalError::from_response("", answer).into())
+        }
     }
-    // The route's pattern, never the path: paths hold ids.
-    let route = http.match_pattern().unwrap_or_else(|| "none".to_owned());
-    let status = response.status().as_u16();
+}
+
+/// One log line and the metrics of a request. The route's pattern, never the path: paths hold ids.
+fn note(method: &Method, route: Option<String>, status: u16, started: Instant) {
+    let route = route.unwrap_or_else(|| "none".to_owned());
     let secs = started.elapsed().as_secs_f64();
     let labels = [("method", method.to_string()), ("route", route.clone())];
     metrics::histogram!("http_request_seconds", &labels).record(secs);
@@ -71,7 +88,6 @@ async fn answer(
     } else {
         tracing::debug!(%method, route, status, secs, "http.request");
     }
-    Ok(response)
 }
 
 /// actix answers an unknown path or method without a body: give it the one body of all errors.
