@@ -33,7 +33,7 @@ impl Bus {
     pub fn start(config: BusConfig) -> Result<(Self, Incoming), BusError> {
         let (ears, incoming) = ears();
         let queue = Arc::new(Queue::default());
-        let links = Links::new(config.redis_url.is_some());
+        let links = Links::new(config.redis_url.is_some(), ears.clone());
         // One small message per venue that becomes active or idle: bounded by the venues' number.
         let (requests, inbox) = mpsc::unbounded_channel();
         if let Some(url) = config.redis_url {

@@ -28,6 +28,8 @@ pub enum Notice {
     /// The subscriber is connected, for the first time or again: what was published before is
     /// gone, look at the heads now.
     Connected,
+    /// Redis is gone or does not answer: look at the heads now, and often.
+    Away,
 }
 
 /// The listener's end. Hand over at once: nothing may be waited for between two notices.

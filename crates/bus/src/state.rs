@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::notice::{Ears, Notice};
+
 /// Whether Redis carries events right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedisState {
@@ -32,11 +34,13 @@ pub(crate) struct Links {
     configured: bool,
     publisher: Arc<AtomicBool>,
     subscriber: Arc<AtomicBool>,
+    ears: Ears,
 }
 
 impl Links {
-    pub(crate) fn new(configured: bool) -> Self {
-        let links = Self { configured, publisher: Arc::default(), subscriber: Arc::default() };
+    pub(crate) fn new(configured: bool, ears: Ears) -> Self {
+        let (publisher, subscriber) = (Arc::default(), Arc::default());
+        let links = Self { configured, publisher, subscriber, ears };
         links.show();
         links
     }
@@ -57,14 +61,21 @@ impl Links {
     pub(crate) fn set_publisher(&self, up: bool) {
         if self.publisher.swap(up, Ordering::Relaxed) != up {
             tracing::info!(bus.up = up, "the publisher's connection to Redis changed");
-            self.show();
+            self.changed(up);
         }
     }
 
     pub(crate) fn set_subscriber(&self, up: bool) {
         if self.subscriber.swap(up, Ordering::Relaxed) != up {
             tracing::info!(bus.up = up, "the subscriber's connection to Redis changed");
-            self.show();
+            self.changed(up);
+        }
+    }
+
+    fn changed(&self, up: bool) {
+        self.show();
+        if !up {
+            self.ears.tell(Notice::Away);
         }
     }
 

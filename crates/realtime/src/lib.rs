@@ -18,6 +18,8 @@ mod sequencer;
 mod session;
 mod socket;
 mod upgrade;
+#[cfg(test)]
+mod worker_tests;
 
 pub use document::{EventType, events_document};
 pub use hub::Hub;

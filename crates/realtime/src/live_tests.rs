@@ -27,12 +27,12 @@ use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::log::{Away, Log};
 
-const VENUE: VenueId = VenueId(uuid::Uuid::from_u128(7));
+pub(crate) const VENUE: VenueId = VenueId(uuid::Uuid::from_u128(7));
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A log in memory.
 #[derive(Clone, Default)]
-struct Memory {
+pub(crate) struct Memory {
     rows: Arc<Mutex<Vec<Stored>>>,
     away: Arc<Mutex<bool>>,
     reads: Arc<Mutex<u32>>,
@@ -49,7 +49,7 @@ impl Memory {
     }
 
     /// Commits one event; what is returned may be published.
-    fn commit(&self, topic: Topic, bytes: usize) -> Batch {
+    pub(crate) fn commit(&self, topic: Topic, bytes: usize) -> Batch {
         let head = self.head();
         let seq = head.seq + 1;
         let pad = "x".repeat(bytes);
@@ -89,18 +89,22 @@ impl Memory {
     }
 }
 
-struct Server {
-    log: Memory,
-    hub: Hub,
-    bus: Bus,
+pub(crate) struct Server {
+    pub(crate) log: Memory,
+    pub(crate) hub: Hub,
+    pub(crate) bus: Bus,
     address: SocketAddr,
 }
 
 impl Server {
-    fn start() -> Self {
-        let log = Memory::default();
+    pub(crate) fn start() -> Self {
+        Self::with(Memory::default(), BusConfig::default())
+    }
+
+    /// A worker on a log that others may share.
+    pub(crate) fn with(log: Memory, config: BusConfig) -> Self {
         let clock = Clock::default();
-        let (bus, incoming) = Bus::start(BusConfig::default()).unwrap();
+        let (bus, incoming) = Bus::start(config).unwrap();
         let hub = Hub::with_log(log.log(), bus.clone(), incoming, clock.clone(), Limits::default());
         let (served_hub, served_bus) = (hub.clone(), bus.clone());
         let server = HttpServer::new(move || {
@@ -142,7 +146,7 @@ impl Server {
     }
 
     /// A client that listens to the seats.
-    async fn listener(&self, since: Option<&str>) -> (Client, Value) {
+    pub(crate) async fn listener(&self, since: Option<&str>) -> (Client, Value) {
         let mut client = self.dial("").await.unwrap();
         client.say(json!({"op": "auth", "id": 1})).await;
         assert_eq!(client.hear().await["op"], "ok");
@@ -156,7 +160,7 @@ impl Server {
     }
 }
 
-struct Client(WebSocketStream<TcpStream>);
+pub(crate) struct Client(WebSocketStream<TcpStream>);
 
 impl Client {
     async fn say(&mut self, json: Value) {
@@ -191,7 +195,7 @@ impl Client {
     }
 
     /// The numbers of the next `count` events.
-    async fn seqs(&mut self, count: usize) -> Vec<i64> {
+    pub(crate) async fn seqs(&mut self, count: usize) -> Vec<i64> {
         let mut seqs = Vec::new();
         while seqs.len() < count {
             seqs.extend(self.hear().await["seq"].as_i64());

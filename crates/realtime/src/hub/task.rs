@@ -161,7 +161,7 @@ impl Task {
             Notice::Batch(batch, _) => self.batch(batch),
             Notice::Control(control) => self.control(control),
             // What was published while nobody listened is only in the log.
-            Notice::Connected => self.heads_at = Instant::now(),
+            Notice::Connected | Notice::Away => self.heads_at = Instant::now(),
         }
     }
 
