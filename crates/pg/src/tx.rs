@@ -312,7 +312,7 @@ impl Tx {
         self.changes.clear();
         self.events.clear();
         self.acts.clear();
-        let Some(conn) = self.conn.as_ref() else { return };
+        let Some(conn) = self.conn.as_ref().filter(|_| !self.finished) else { return };
         if !self.begun || conn.batch_execute("rollback").await.is_ok() {
             self.finished = true;
         }
