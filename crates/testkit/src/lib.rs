@@ -1,1 +1,25 @@
-//! A database per test, real workers, sockets, a proxy that cuts wires.
+#![doc = include_str!("../README.md")]
+
+mod bed;
+mod client;
+mod database;
+mod people;
+mod proxy;
+mod server;
+mod socket;
+mod statements;
+mod trips;
+mod wait;
+mod worker;
+
+pub use bed::{Bed, BedOptions};
+pub use client::{Answered, Ask, Client};
+pub use database::{Database, Sql};
+pub use devkit::{ClusterOptions, workspace_root};
+pub use people::{House, Person};
+pub use proxy::{Direction, Proxy, Upstream};
+pub use server::Server;
+pub use socket::{Heard, Socket};
+pub use statements::prepare_all;
+pub use wait::{PATIENCE, wait_until};
+pub use worker::{Worker, binary};
