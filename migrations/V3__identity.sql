@@ -12,7 +12,7 @@ create table identity.user (
     constraint user_email_key unique (email)
 );
 
--- One sign-in. `epoch` rises when all its tokens become void.
+-- One sign-in, and the family of its refresh tokens.
 create table identity.session (
     id uuid primary key,
     user_id uuid not null references identity.user,

@@ -110,8 +110,8 @@ impl Keys {
     /// # Errors
     /// As `load_or_create`.
     pub async fn keep(&self, db: &Db) -> Result<(), IdentityError> {
-        let (now, unknown) = (db.clock().now(), self.ring.take_unknown_kid());
-        if !self.is_time(now, unknown) {
+        let now = db.clock().now();
+        if !self.is_time(now) {
             return Ok(());
         }
         self.reload(db).await?;
@@ -175,10 +175,12 @@ impl Keys {
         self.take(rows)
     }
 
-    fn is_time(&self, now: Timestamp, unknown: bool) -> bool {
+    fn is_time(&self, now: Timestamp) -> bool {
         let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = now.duration_since(*looked_at);
-        let due = pause >= RELOAD_EVERY || (unknown && pause >= RELOAD_AT_MOST_EVERY);
+        // The reason stays until somebody may look.
+        let due = pause >= RELOAD_EVERY
+            || (pause >= RELOAD_AT_MOST_EVERY && self.ring.take_unknown_kid());
         if due {
             *looked_at = now;
         }
@@ -186,10 +188,10 @@ impl Keys {
     }
 
     fn take(&self, rows: Vec<KeyRow>) -> Result<(), IdentityError> {
-        if self.read().rows == rows {
+        let loaded = open(&self.seal, rows)?;
+        if self.read().rows == loaded.rows {
             return Ok(());
         }
-        let loaded = open(&self.seal, rows)?;
         set_ring(&self.ring, &loaded);
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
@@ -204,7 +206,9 @@ fn set_ring(ring: &Keyring, loaded: &Loaded) {
     ring.set(loaded.rows.iter().map(|row| (row.kid.clone(), row.public_key.clone())));
 }
 
-fn open(seal: &SealKey, rows: Vec<KeyRow>) -> Result<Loaded, IdentityError> {
+fn open(seal: &SealKey, mut rows: Vec<KeyRow>) -> Result<Loaded, IdentityError> {
+    // One order, so that the same keys compare as the same wherever they come from.
+    rows.sort_by(|a, b| a.kid.cmp(&b.kid));
     let active = rows.iter().find(|row| row.state == "active").ok_or(IdentityError::Crypto)?;
     let pkcs8 = seal.open(&active.private_sealed, active.kid.as_bytes())?;
     let signer = Signer { kid: active.kid.clone(), key: EncodingKey::from_ed_der(&pkcs8) };
@@ -261,6 +265,37 @@ pub(crate) mod tests {
         let ring = Keyring::new(clock.clone());
         set_ring(&ring, &loaded);
         (loaded.signer, ring, public)
+    }
+
+    #[test]
+    fn an_unknown_key_is_looked_for_at_most_every_five_seconds() {
+        let clock = Clock::default();
+        let (seal, start) = (SealKey::from_bytes([9; 32]), clock.now());
+        let loaded = open(&seal, vec![generate(&seal, "active", start).unwrap()]).unwrap();
+        let keys = Keys {
+            seal: Arc::new(seal),
+            ring: Keyring::new(clock.clone()),
+            loaded: Arc::new(RwLock::new(loaded)),
+            looked_at: Arc::new(Mutex::new(start)),
+        };
+        let at = |secs| start + SignedDuration::from_secs(secs);
+        // Made by keys that this ring has never seen.
+        let unknown = || {
+            let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA);
+            header.typ = Some(edge::token::TOKEN_TYPE.to_owned());
+            header.kid = Some("stranger".to_owned());
+            let token = jsonwebtoken::encode(&header, &(), &keys.signer().key).unwrap();
+            assert!(keys.ring.verify(&token).is_err());
+        };
+        assert!(!keys.is_time(at(59)));
+        unknown();
+        assert!(!keys.is_time(at(4)), "too soon");
+        assert!(keys.is_time(at(5)), "the reason was not forgotten");
+        unknown();
+        assert!(!keys.is_time(at(9)));
+        assert!(keys.is_time(at(10)));
+        assert!(!keys.is_time(at(69)));
+        assert!(keys.is_time(at(70)), "and every minute without a reason");
     }
 
     #[test]

@@ -25,7 +25,8 @@ impl Email {
     }
 }
 
-/// A password as somebody typed it. It is never printed and wiped when it is dropped.
+/// 12 to 128 characters, nothing that is easily guessed.
+// Never printed, and wiped when it is dropped.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(from = "String")]
 #[schema(value_type = String, format = Password, min_length = 12, max_length = 128)]

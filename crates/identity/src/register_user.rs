@@ -27,7 +27,7 @@ pub(crate) struct Register {
     /// The address to sign in with; upper and lower case are the same.
     #[schema(max_length = 254, example = "ana@example.org")]
     pub email: String,
-    /// 12 to 128 characters, nothing that is easily guessed.
+    /// A new password.
     #[schema(example = "otters fly low at dawn")]
     pub password: Password,
 }

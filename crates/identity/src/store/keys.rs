@@ -12,8 +12,7 @@ pg::statements! {
     // A retired key still verifies the tokens that it has signed, for much longer than they live.
     LIST_KEYS = "select kid, public_key, private_sealed, state, changed_at
         from identity.signing_key
-        where state <> 'retired' or changed_at > $1::timestamptz - interval '1 hour'
-        order by created_at, kid";
+        where state <> 'retired' or changed_at > $1::timestamptz - interval '1 hour'";
     INSERT_KEY = "insert into identity.signing_key
             (kid, public_key, private_sealed, state, created_at, changed_at)
         values ($1, $2, $3, $4, $5, $5)";
