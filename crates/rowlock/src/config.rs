@@ -41,6 +41,7 @@ pub(crate) enum Registration {
 
 /// How to reach PostgreSQL.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the fields are named like the environment")]
 pub(crate) struct Database {
     /// postgres://user:password@host:port/database
     #[arg(long, env, hide_env_values = true)]
@@ -156,7 +157,7 @@ pub(crate) struct Serve {
     pub(crate) environment: Environment,
     #[arg(long, env, default_value = "text")]
     pub(crate) log_format: LogFormat,
-    /// Pages of these origins may call the API: https://app.example.org,…
+    /// Pages of these origins may call the API: <https://app.example.org>,…
     #[arg(long, env, value_delimiter = ',')]
     pub(crate) cors_origins: Vec<String>,
     /// Networks whose forwarded headers are believed: 10.0.0.0/8,…

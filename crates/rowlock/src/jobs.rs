@@ -10,11 +10,11 @@ use crate::telemetry::UPKEEP_EVERY;
 use crate::worker::Worker;
 
 /// How often the log's partitions are made and dropped.
-const KEEP_LOG_EVERY: Duration = Duration::from_secs(3600);
+const KEEP_LOG_EVERY: Duration = Duration::from_hours(1);
 /// How often the signing keys are looked after.
 const KEEP_KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How often sessions and attempts that are over are forgotten.
-const FORGET_OLD_EVERY: Duration = Duration::from_secs(3600);
+const FORGET_OLD_EVERY: Duration = Duration::from_hours(1);
 /// How long the log is kept, in days.
 const LOG_DAYS: i32 = 7;
 

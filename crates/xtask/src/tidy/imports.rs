@@ -46,7 +46,7 @@ pub(super) fn check(name: &str, manifest: &str) -> Vec<String> {
         let finding = format!("crates/{name}/Cargo.toml: may not depend on `{dependency}`");
         let for_tests = section == Section::Tests;
         if is_ours(dependency) && dependency != name {
-            let testing = for_tests && dependency == "testkit";
+            let testing = for_tests && ["testkit", "devkit"].contains(&dependency);
             if !testing && name != "rowlock" && !allowed.contains(&dependency) {
                 findings.push(finding);
             } else if name == "rowlock" && !for_tests && is_for_development(dependency) {
