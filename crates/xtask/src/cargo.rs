@@ -43,14 +43,25 @@ pub(crate) fn target() -> Result<PathBuf> {
 pub(crate) enum Profile {
     Debug,
     Release,
+    /// As debug, with the controls that let a test take one guarantee out.
+    Test,
 }
+
+/// What the tests build with, so that the server they run is built once.
+pub(crate) const CONTROLS: [&str; 2] = ["--features", "rowlock/controls"];
 
 /// Builds the server and says where it is; cargo's own progress is shown.
 pub(crate) fn build_rowlock(profile: Profile) -> Result<PathBuf> {
     let mut build = cargo();
     build.args(["build", "--package", "rowlock", "--bin", "rowlock"]);
-    if profile == Profile::Release {
-        build.arg("--release");
+    match profile {
+        Profile::Debug => {}
+        Profile::Release => {
+            build.arg("--release");
+        }
+        Profile::Test => {
+            build.args(CONTROLS);
+        }
     }
     run(&mut build, "cargo build of rowlock")?;
     let folder = if profile == Profile::Release { "release" } else { "debug" };

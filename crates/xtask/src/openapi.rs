@@ -19,7 +19,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let committed = devkit::workspace_root().join("openapi");
-    let rowlock = cargo::build_rowlock(cargo::Profile::Debug)?;
+    let rowlock = cargo::build_rowlock(cargo::Profile::Test)?;
     if !options.check {
         generate(&rowlock, &committed)?;
         println!("openapi: written to {}", committed.display());

@@ -97,7 +97,7 @@ fn deny() -> Result<()> {
 fn tests(filter: &[String]) -> Result<()> {
     // Held to the end, so that fetching is seen here and no test waits for a start.
     let _services = devkit::Services::for_tests()?;
-    let rowlock = cargo::build_rowlock(cargo::Profile::Debug)?;
+    let rowlock = cargo::build_rowlock(cargo::Profile::Test)?;
     let nextest = cargo().args(["nextest", "--version"]).stderr(Stdio::null()).output();
     if !nextest.is_ok_and(|answer| answer.status.success()) {
         return plain_tests(&rowlock, filter);
@@ -105,11 +105,17 @@ fn tests(filter: &[String]) -> Result<()> {
     if filter.is_empty() {
         // nextest does not run the examples of the documentation.
         let mut examples = cargo();
-        examples.args(["test", "--workspace", "--doc", "--quiet"]).env("ROWLOCK_BIN", &rowlock);
+        examples
+            .args(["test", "--workspace", "--doc", "--quiet"])
+            .args(cargo::CONTROLS)
+            .env("ROWLOCK_BIN", &rowlock);
         cargo::run(&mut examples, "the examples of the documentation")?;
     }
     let mut all = cargo();
-    all.args(["nextest", "run", "--workspace"]).args(filter).env("ROWLOCK_BIN", &rowlock);
+    all.args(["nextest", "run", "--workspace"])
+        .args(cargo::CONTROLS)
+        .args(filter)
+        .env("ROWLOCK_BIN", &rowlock);
     if std::env::var_os("CI").is_some() {
         all.args(["--profile", "ci"]);
     }
@@ -119,7 +125,8 @@ fn tests(filter: &[String]) -> Result<()> {
 /// Without nextest; cargo's summary is per test program, so the sum is told at the end.
 fn plain_tests(rowlock: &std::path::Path, filter: &[String]) -> Result<()> {
     let mut all = cargo();
-    all.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filter);
+    all.args(["test", "--workspace", "--no-fail-fast"]).args(cargo::CONTROLS);
+    all.arg("--").args(filter);
     let mut child = all.env("ROWLOCK_BIN", rowlock).stdout(Stdio::piped()).spawn()?;
     let said = child.stdout.take().context("cargo test has no output")?;
     let (mut passed, mut failed) = (0, 0);
