@@ -47,6 +47,9 @@ pub(crate) const STALL_MAX: Duration = Duration::from_secs(10);
 /// How often a socket is pinged and told its position.
 pub(crate) const HEARTBEAT_SECS: u64 = 25;
 
+/// How often a standing is looked up again while Redis tells nobody of changes.
+pub(crate) const RECHECK_SECS: u64 = 5;
+
 /// Events that a worker keeps of an active venue.
 pub(crate) const RING_EVENTS: usize = 512;
 /// Bytes of events that a worker keeps of an active venue.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App as Web, HttpServer, web};
-use bus::{Bus, BusConfig};
+use bus::{Bus, BusConfig, Control};
 use bytes::Bytes;
 use edge::App;
 use edge::token::Keyring;
@@ -13,7 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use kernel::clock::Clock;
 use kernel::event::{Batch, Frame, Pos, Topic};
-use kernel::ids::VenueId;
+use kernel::ids::{SessionId, UserId, VenueId};
 use pg::{Db, DbConfig, Head, Stored};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -26,6 +26,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::log::{Away, Log};
+use crate::socket::Person;
 
 pub(crate) const VENUE: VenueId = VenueId(uuid::Uuid::from_u128(7));
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -379,6 +380,26 @@ async fn a_drain_tells_everybody_to_come_back() {
     assert_eq!(server.hub.sockets(), 0);
     let Err(Error::Http(response)) = server.dial("").await else { panic!("draining") };
     assert_eq!(response.status(), 503);
+}
+
+#[actix_web::test]
+async fn a_revoked_user_is_closed_and_others_are_not() {
+    let server = Server::start();
+    let [user, other] = [1, 2].map(|n| UserId(uuid::Uuid::from_u128(n)));
+    let sockets = [user, other].map(|user| {
+        let socket = server.hub.join();
+        socket.greet(Person { user: Some(user), session: None }, None);
+        socket
+    });
+    // The hub takes commands and notices in any order: it must know the sockets first.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    server.bus.publish_control(Control::UserRevoked { user });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(sockets[0].pulse().closing);
+    assert!(!sockets[1].pulse().closing);
+    server.bus.publish_control(Control::SessionRevoked { session: SessionId(uuid::Uuid::nil()) });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!sockets[1].pulse().closing);
 }
 
 #[actix_web::test]

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::web;
+use bus::RedisState;
 use edge::App;
 use edge::token::{Claims, TokenError};
 use futures_util::FutureExt;
@@ -219,8 +220,14 @@ impl Session {
             (Purpose::Recheck(venue), Ok(standing)) => {
                 self.hub.regrant(&self.socket, venue, open_to(standing));
             }
-            // A right that may be gone is not kept: another worker can look it up.
-            (Purpose::Recheck(_), Err(_)) => self.socket.close(CloseCode::DatabaseLost),
+            // While Redis carries, events go on without the database, so a right that may be gone
+            // is not kept: another worker can look it up. Otherwise nothing can be heard before
+            // the database is back, and then this look-up is repeated.
+            (Purpose::Recheck(_), Err(_)) => {
+                if self.app.bus().state() == RedisState::Connected {
+                    self.socket.close(CloseCode::DatabaseLost);
+                }
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::task::{Member, Task};
 use super::venue::Venue;
 use crate::frame;
 use crate::limits::{
-    DATABASE_AWAY_MAX, HEARTBEAT_SECS, HOLE_MAX, SILENCE_MAX, STALL_MAX, TOKEN_GRACE,
+    DATABASE_AWAY_MAX, HEARTBEAT_SECS, HOLE_MAX, RECHECK_SECS, SILENCE_MAX, STALL_MAX, TOKEN_GRACE,
     VENUE_IDLE_MAX,
 };
 use crate::protocol::{Answer, CloseCode};
@@ -26,6 +26,7 @@ impl Task {
         self.beats += 1;
         self.watch_sockets(second);
         self.heartbeat(second);
+        self.recheck_alone();
         self.watch_database(now);
         self.watch_venues(now, second);
     }
@@ -58,8 +59,6 @@ impl Task {
     fn heartbeat(&mut self, second: u32) {
         let ping = frame::ping();
         let slice = self.beats % HEARTBEAT_SECS;
-        // Without Redis nobody tells of changed roles: they are looked up, a slice each second.
-        let alone = self.bus.state() != RedisState::Connected;
         let mut known: HashMap<VenueId, Bytes> = HashMap::new();
         for Member { socket, venues } in self.members.values() {
             if socket.id % HEARTBEAT_SECS != slice {
@@ -71,7 +70,21 @@ impl Task {
                 let Some(line) = venue.and_then(Venue::settled_line) else { continue };
                 let chunk = known.entry(*id).or_insert_with(|| Answer::pos(*id, line));
                 socket.push(chunk, second);
-                if alone && socket.person().is_some_and(|person| person.user.is_some()) {
+            }
+        }
+    }
+
+    /// Without Redis nobody tells of changed roles: they are looked up, a slice each second.
+    fn recheck_alone(&self) {
+        if self.bus.state() == RedisState::Connected {
+            return;
+        }
+        let slice = self.beats % RECHECK_SECS;
+        for Member { socket, venues } in self.members.values() {
+            if socket.id % RECHECK_SECS == slice
+                && socket.person().is_some_and(|person| person.user.is_some())
+            {
+                for (id, _) in venues {
                     socket.recheck(*id);
                 }
             }
