@@ -17,6 +17,7 @@ pub mod reads;
 pub mod release_hold;
 pub mod save_layout;
 mod secret;
+pub mod snapshot;
 pub mod store;
 pub mod withhold_seats;
 

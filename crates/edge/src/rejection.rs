@@ -30,8 +30,13 @@ impl Rejection {
     /// A slice's refusal. What is our fault is logged here, once, with its causes.
     pub fn of<E: Refusal + std::fmt::Debug>(error: &E) -> Self {
         let problem = error.problem();
-        if problem.status >= 500 {
-            tracing::error!(code = problem.code, error = ?error, "request failed");
+        match problem.status {
+            // Busy or away for a moment, and the client is told to come again.
+            500.. if problem.retry_after_secs.is_some() => {
+                tracing::warn!(code = problem.code, error = ?error, "request put off");
+            }
+            500.. => tracing::error!(code = problem.code, error = ?error, "request failed"),
+            _ => {}
         }
         problem.into()
     }

@@ -10,6 +10,7 @@ mod operations;
 mod ops;
 mod routes;
 mod serve;
+mod snapshot;
 mod telemetry;
 mod worker;
 
@@ -31,7 +32,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a worker.
-    Serve(config::Serve),
+    Serve(Box<config::Serve>),
     /// Apply what is missing of the migrations.
     Migrate(config::Database),
     /// Make a demo venue with accounts and a show, and write what was made to a file.
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = actix_web::rt::System::new().block_on(async {
         match cli.command {
-            Command::Serve(serve) => serve::run(serve).await,
+            Command::Serve(serve) => serve::run(*serve).await,
             Command::Migrate(database) => migrate(database).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Openapi(openapi) => document::write(&openapi),

@@ -1,7 +1,10 @@
 //! The permission of every operation: one table. It gives the OpenAPI document its security, and
 //! a test compares it with what the server really does. An operation that is not here fails it.
 
-use kernel::role::Permission::{self, *};
+use kernel::role::Permission::{
+    self, ActForSelf, CancelBookings, ChangeMembers, ChangeVenue, Enter, HoldSeats, ListBookings,
+    Listen, ManageShows, OpenVenue, ReadBooking, ReadMembers, ReadShows, ReadVenue, WithholdSeats,
+};
 
 /// Operation and the permission that it needs.
 pub(crate) const OPERATIONS: &[(&str, Permission)] = &[
@@ -11,7 +14,7 @@ pub(crate) const OPERATIONS: &[(&str, Permission)] = &[
     ("refresh", Enter),
     ("logout", ActForSelf),
     ("getMe", ActForSelf),
-    ("getJwks", Enter),
+    ("getKeySet", Enter),
     ("openVenue", OpenVenue),
     ("listVenues", ActForSelf),
     ("getVenue", ReadVenue),
@@ -43,6 +46,7 @@ pub(crate) const OPERATIONS: &[(&str, Permission)] = &[
     // realtime
     ("openSocket", Listen),
     ("listEvents", Listen),
+    ("getSnapshot", Listen),
     // operation of the server itself
     ("getLimits", Enter),
 ];

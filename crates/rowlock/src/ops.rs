@@ -13,13 +13,13 @@ use crate::worker::Worker;
 
 /// The operations that are part of the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(get_limits))]
+#[openapi(paths(get_limits, crate::snapshot::get_snapshot))]
 pub(crate) struct Api;
 
 /// The routes.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(livez).service(readyz).service(health).service(version).service(metrics);
-    cfg.service(get_limits);
+    cfg.service(get_limits).service(crate::snapshot::get_snapshot);
 }
 
 /// Alive: nothing else is asked.

@@ -64,7 +64,7 @@ pub(crate) struct Owned {
     pub(crate) user: UserId,
 }
 
-fn owned(row: &Row) -> Result<Owned, DbError> {
+pub(crate) fn owned(row: &Row) -> Result<Owned, DbError> {
     let currency: &str = row.col("currency")?;
     // The column has a check; a code that is none would be a bug of the migration.
     let currency = currency.parse().map_err(|_| DbError::Forbidden)?;
