@@ -135,6 +135,9 @@ impl Sequencer {
         let offered = self.place(batch, fresh);
         if offered == Offered::Appended {
             self.drain(fresh);
+            // Another number is missing now, if any: under load some batch is always early, and
+            // that is no old hole.
+            self.missing_since = None;
         }
         self.note_missing(now);
         offered

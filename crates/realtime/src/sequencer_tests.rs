@@ -109,6 +109,23 @@ fn a_late_batch_closes_the_hole_itself() {
 }
 
 #[test]
+fn a_busy_venue_that_is_always_a_little_out_of_order_has_no_hole() {
+    let truth = Truth::new(&[1; 101], 0);
+    let (mut line, mut fresh, start) = (truth.until(0).open(), Vec::new(), Instant::now());
+    line.offer(truth.batches[1].clone(), start, &mut fresh);
+    for n in 0..49 {
+        // The next but one always comes before the next.
+        let now = start + HOLE_WAIT / 2 * n;
+        let next = usize::try_from(n).unwrap() * 2;
+        line.offer(truth.batches[next + 3].clone(), now, &mut fresh);
+        line.offer(truth.batches[next].clone(), now, &mut fresh);
+        assert_eq!(line.due(now, true), None);
+        assert_eq!(line.missing_since(), Some(now));
+    }
+    assert_eq!(fresh.len(), 98);
+}
+
+#[test]
 fn a_lost_tail_is_found_by_the_head() {
     let truth = Truth::new(&[1, 1, 1], 0);
     let (mut line, mut fresh, now) = (truth.until(1).open(), Vec::new(), Instant::now());
