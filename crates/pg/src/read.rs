@@ -8,7 +8,7 @@ use postgres_types::ToSql;
 use tokio_postgres::Row;
 
 use crate::sql::Query;
-use crate::tx::{SCOPE, prepare};
+use crate::tx::{SCOPE, prepare, prepare_all};
 use crate::{Db, DbError};
 
 /// Every statement of one read sees the same moment.
@@ -79,10 +79,7 @@ impl Reader {
         let slice_at = all.len();
         all.extend_from_slice(&queries);
         let conn = self.conn.as_ref().ok_or(DbError::Away)?;
-        let mut prepared = Vec::with_capacity(all.len());
-        for query in &all {
-            prepared.push(prepare(conn, query.sql).await?);
-        }
+        let prepared = prepare_all(conn, &all).await?;
         self.begun = true;
         let sent = prepared.iter().zip(&all).map(|(sql, query)| conn.query(sql, query.params));
         let mut rows = Vec::with_capacity(all.len());

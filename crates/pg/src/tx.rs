@@ -253,10 +253,7 @@ impl Tx {
         once_at: Option<usize>,
     ) -> Result<Vec<Vec<Row>>, DbError> {
         let conn = self.conn.as_ref().ok_or(DbError::Away)?;
-        let mut prepared = Vec::with_capacity(queries.len());
-        for query in queries {
-            prepared.push(prepare(conn, query.sql).await?);
-        }
+        let prepared = prepare_all(conn, queries).await?;
         let sent = prepared.iter().zip(queries).map(|(sql, query)| conn.query(sql, query.params));
         let mut all = Vec::with_capacity(queries.len());
         for (at, answer) in join_all(sent).await.into_iter().enumerate() {
@@ -340,6 +337,14 @@ fn as_sync(param: &Param) -> &(dyn ToSql + Sync) {
 /// The prepared statement; a round trip only the first time on a connection.
 pub(crate) async fn prepare(conn: &Object, sql: &'static str) -> Result<Statement, DbError> {
     Ok(conn.prepare_cached(&control::text(sql)).await?)
+}
+
+/// The statements of one packet, prepared at the same time where they are not yet.
+pub(crate) async fn prepare_all(
+    conn: &Object,
+    queries: &[Query<'_>],
+) -> Result<Vec<Statement>, DbError> {
+    join_all(queries.iter().map(|query| prepare(conn, query.sql))).await.into_iter().collect()
 }
 
 /// The standing that a row of `DbConfig::standing_sql` tells.

@@ -78,17 +78,22 @@ impl Db {
         E: Refusal,
         F: AsyncFn(&mut Tx) -> Result<T, E>,
     {
-        let mut retries = 0;
+        let (mut retries, mut unknown) = (0, false);
         loop {
             match self.attempt(task, &op).await {
+                // What was sent before may have been done: nobody may say that nothing was.
+                Attempt::Away(_) if unknown => return Err(E::from(DbError::CommitUnknown)),
+                Attempt::Away(error) => return Err(E::from(error)),
                 Attempt::Settled(result) => return result,
                 Attempt::Replay => return self.replay(task).await.map_err(E::from),
-                Attempt::Failed { error, .. } if retries == RETRIES_MAX => return Err(error),
-                Attempt::Failed { error, after_commit: true } if task.once.is_none() => {
-                    drop(error);
-                    return Err(E::from(DbError::CommitUnknown));
-                }
-                Attempt::Failed { .. } => {
+                Attempt::Failed { error, after_commit } => {
+                    unknown |= after_commit;
+                    if unknown && (task.once.is_none() || retries == RETRIES_MAX) {
+                        return Err(E::from(DbError::CommitUnknown));
+                    }
+                    if retries == RETRIES_MAX {
+                        return Err(error);
+                    }
                     retries += 1;
                     metrics::counter!("pg_write_retries_total", "write" => task.name).increment(1);
                     pause(retries).await;
@@ -105,7 +110,7 @@ impl Db {
     {
         let mut tx = match Tx::open(self, task).await {
             Ok(tx) => tx,
-            Err(error) => return Attempt::Settled(Err(E::from(error))),
+            Err(error) => return Attempt::Away(error),
         };
         match op(&mut tx).await {
             Ok(value) => commit(&mut tx, value).await,
@@ -123,8 +128,13 @@ impl Db {
 }
 
 enum Attempt<T, E> {
+    /// There was no connection to try it on.
+    Away(DbError),
+    /// It was done, or refused for good.
     Settled(Result<Outcome<T>, E>),
+    /// It was done before, under the same key.
     Replay,
+    /// It may run again. `after_commit`: and perhaps it was done.
     Failed { error: E, after_commit: bool },
 }
 
