@@ -2,13 +2,12 @@
 
 use deadpool_postgres::Object;
 use futures_util::FutureExt;
-use futures_util::future::join_all;
 use kernel::scope::{Reach, Scope};
 use postgres_types::ToSql;
 use tokio_postgres::Row;
 
 use crate::sql::Query;
-use crate::tx::{SCOPE, prepare, prepare_all};
+use crate::tx::{SCOPE, prepare, prepare_all, send_all};
 use crate::{Db, DbError};
 
 /// Every statement of one read sees the same moment.
@@ -81,9 +80,8 @@ impl Reader {
         let conn = self.conn.as_ref().ok_or(DbError::Away)?;
         let prepared = prepare_all(conn, &all).await?;
         self.begun = true;
-        let sent = prepared.iter().zip(&all).map(|(sql, query)| conn.query(sql, query.params));
         let mut rows = Vec::with_capacity(all.len());
-        for answer in join_all(sent).await {
+        for answer in send_all(conn, &prepared, &all).await {
             rows.push(answer?);
         }
         rows.split_off(slice_at).try_into().map_err(|_| DbError::Away)

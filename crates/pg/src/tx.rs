@@ -1,7 +1,8 @@
 //! What a slice holds while it writes.
 
 use deadpool_postgres::Object;
-use futures_util::future::join_all;
+use futures_util::future::{join_all, maybe_done};
+use futures_util::poll;
 use jiff::Timestamp;
 use kernel::event::Event;
 use kernel::ids::VenueId;
@@ -254,9 +255,8 @@ impl Tx {
     ) -> Result<Vec<Vec<Row>>, DbError> {
         let conn = self.conn.as_ref().ok_or(DbError::Away)?;
         let prepared = prepare_all(conn, queries).await?;
-        let sent = prepared.iter().zip(queries).map(|(sql, query)| conn.query(sql, query.params));
         let mut all = Vec::with_capacity(queries.len());
-        for (at, answer) in join_all(sent).await.into_iter().enumerate() {
+        for (at, answer) in send_all(conn, &prepared, queries).await.into_iter().enumerate() {
             let rows = match answer.map_err(DbError::from) {
                 Err(DbError::Busy) if once_at == Some(at) => return Err(DbError::InProgress),
                 other => other?,
@@ -337,6 +337,29 @@ fn as_sync(param: &Param) -> &(dyn ToSql + Sync) {
 /// The prepared statement; a round trip only the first time on a connection.
 pub(crate) async fn prepare(conn: &Object, sql: &'static str) -> Result<Statement, DbError> {
     Ok(conn.prepare_cached(&control::text(sql)).await?)
+}
+
+/// Sends all statements in their order and then waits for all answers.
+///
+/// A statement is sent when its future is first polled. The order is the promise of a pipeline (a
+/// look behind its lock), so each is polled here once, in turn, before any is waited for.
+pub(crate) async fn send_all(
+    conn: &Object,
+    prepared: &[Statement],
+    queries: &[Query<'_>],
+) -> Vec<Result<Vec<Row>, tokio_postgres::Error>> {
+    let mut sent = Vec::with_capacity(queries.len());
+    for (sql, query) in prepared.iter().zip(queries) {
+        let mut answer = Box::pin(maybe_done(conn.query(sql, query.params)));
+        let _ = poll!(answer.as_mut());
+        sent.push(answer);
+    }
+    let mut answers = Vec::with_capacity(sent.len());
+    for mut answer in sent {
+        answer.as_mut().await;
+        answers.extend(answer.as_mut().take_output());
+    }
+    answers
 }
 
 /// The statements of one packet, prepared at the same time where they are not yet.
