@@ -1,22 +1,28 @@
-//! `bench` and `chaos`: passed on to loadgen, built for speed.
+//! `bench` and `chaos`: servers and workers of their own, then loadgen, all built for speed.
 
-use anyhow::Result;
+mod booking;
+mod stage;
 
-use crate::cargo;
+use anyhow::{Result, bail};
 
 /// What loadgen is to do.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The name of the measurement or fault, and its options; `--help` lists them.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<String>,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Holds and bookings per second, next to PostgreSQL doing the same work alone.
+    Booking(booking::Options),
 }
 
 pub(crate) fn run(command: &str, options: &Options) -> Result<()> {
-    println!("{command}: building loadgen and rowlock for release; the first time takes minutes");
-    let rowlock = cargo::build_rowlock(cargo::Profile::Release)?;
-    let mut loadgen = cargo::cargo();
-    loadgen.args(["run", "--release", "--package", "loadgen", "--", command]);
-    loadgen.args(&options.arguments).env("ROWLOCK_BIN", rowlock);
-    cargo::run(&mut loadgen, &format!("loadgen {command}"))
+    if command != "bench" {
+        bail!("there is nothing to break yet: `{command}` has no faults");
+    }
+    match &options.what {
+        What::Booking(options) => booking::run(options),
+    }
 }

@@ -1,0 +1,65 @@
+-- The ceiling of a booking: one statement that leaves the same rows behind as the product's write.
+-- It locks the seats and looks at nothing else: what another transaction did to *other* rows (the
+-- claims) while this one waited, a single statement with its one snapshot would not see. Here no two
+-- draw the same seats, and the unique index is the wall; the product has to look, so it can't be this.
+-- Runs as superuser: no row-level security, no session settings.
+--
+-- Which seats: every pair of neighbours once, in an order that looks random. Two of the same would
+-- meet at the unique index, which ends pgbench; running out of seats ends the benchmark.
+\set n :n + 1
+\set pair permute(:n * :clients + :client_id, :pairs, :seed)
+\set show :pair / 100
+\set row (:pair % 100) / 5 + 1
+\set left (:pair % 5) * 2 + 1
+\set right :left + 1
+\set seat (:row - 1) * 10 + :left
+\set next :seat + 1
+-- Sixteen digits that rise with time, for ids that do so as well, as UUIDv7 does.
+\set id 1000000000000000 + :n * 1000 + :client_id
+with place as materialized (
+    select venue_id, show_id, user_id from bench.show where n = :show
+), locked as materialized (
+    select s.seat, s.label, s.price from booking.seat s, place
+    where s.venue_id = place.venue_id and s.show_id = place.show_id
+      and s.label = any(array[:row::text || '-' || :left::text, :row::text || '-' || :right::text])
+    order by s.seat for update of s
+), made as (
+    insert into booking.booking (venue_id, id, show_id, hold_id, code, user_id,
+        customer_name, customer_email, seats, labels, total, currency, status, created_at)
+    select venue_id, (:id::text || 'a000000000000001')::uuid, show_id, null, :id::text, user_id,
+           'Ana Lopes', 'ana@example.org', l.seats, l.labels, l.total, 'EUR', 'confirmed', now()
+    from place, (select array_agg(seat) as seats, array_agg(label) as labels, sum(price) as total
+                 from locked having count(*) = 2) l
+    returning venue_id, id, show_id, user_id, seats
+), claimed as (
+    insert into booking.claim (venue_id, show_id, seat, booking_id)
+    select venue_id, show_id, unnest(seats), id from made
+    returning seat
+), keyed as (
+    insert into log.once (venue_id, actor, key, route, body_hash, status, answer, version)
+    select venue_id, user_id, '8f14e45f-ceea-467a-' || :id::text,
+           'POST /api/v1/venues/01980000-0000-7000-8000-000000000001/shows/01980000-0000-7000-8000-000000000002/bookings',
+           '\x5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8', 201,
+           '{"id":"01980000-0000-7000-8000-000000000003","showId":"01980000-0000-7000-8000-000000000002","code":"K7MPX2QH","status":"confirmed","seats":["12-3","12-4"],"price":{"amount":9000,"currency":"EUR"},"customer":{"name":"Ana Lopes","email":"ana@example.org"},"createdAt":"2027-01-01T19:00:00.000000Z","version":1}',
+           1
+    from made
+    returning key
+), head as (
+    -- Last, as in the product: the head is one row per venue, and everything else happens before it.
+    update log.venue_head
+    set seq = seq + 2, prev_at = at, at = greatest(clock_timestamp(), at + interval '1 microsecond')
+    where venue_id = (select venue_id from place)
+      and (select count(*) from claimed) = 2 and (select count(*) from keyed) = 1
+    returning venue_id, seq, at
+)
+insert into log.venue_event
+    (venue_id, seq, at, topic, type, entity, entity_id, version, action, actor, data)
+select head.venue_id, head.seq - 2 + e.n, head.at, e.topic, e.type, e.entity, e.entity_id, e.version,
+       e.action, place.user_id, e.data
+from head, place, lateral (values
+    (1, 1::smallint, 'seats_updated', 'show', place.show_id, 0, 'booked',
+     '{"showId":"01980000-0000-7000-8000-000000000002","seats":[{"id":"12-3","status":"sold"},{"id":"12-4","status":"sold"}]}'::json),
+    (2, 3::smallint, 'booking_created', 'booking', (:id::text || 'a000000000000001')::uuid, 1, 'created',
+     '{"id":"01980000-0000-7000-8000-000000000003","showId":"01980000-0000-7000-8000-000000000002","code":"K7MPX2QH","status":"confirmed","seats":["12-3","12-4"],"price":{"amount":9000,"currency":"EUR"},"customer":{"name":"Ana Lopes","email":"ana@example.org"},"createdAt":"2027-01-01T19:00:00.000000Z","version":1}'::json)
+) as e(n, topic, type, entity, entity_id, version, action, data)
+returning seq, at;

@@ -1,1 +1,0 @@
-//! Load and benchmarks against a running cluster.

@@ -1,0 +1,46 @@
+#![doc = include_str!("../README.md")]
+
+mod bench;
+mod cpu;
+mod disk;
+mod house;
+mod http;
+mod latency;
+mod load;
+mod pgbench;
+mod sql;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Load on a running Rowlock.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let Command::Bench(bench) = Arguments::parse().command;
+    // One thread: the generator shares its cores with what it measures, and one core is plenty.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(bench::run(bench)),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("loadgen: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

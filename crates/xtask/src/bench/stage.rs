@@ -1,0 +1,176 @@
+//! What a measurement runs on: a durable PostgreSQL and a Redis of its own, and workers as in
+//! production.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use devkit::{Cluster, ClusterOptions, Running, Signal};
+
+use crate::cargo;
+
+const READY_PATIENCE: Duration = Duration::from_secs(20);
+const STOP_PATIENCE: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(50);
+/// The programs of PostgreSQL that a measurement needs besides the server's own.
+const PROGRAMS: [&str; 2] = ["psql", "pgbench"];
+/// The database that devkit makes in every cluster.
+const DATABASE: &str = "rowlock";
+/// Connections of one worker to PostgreSQL.
+pub(super) const POOL_SIZE: u8 = 16;
+
+/// Where the database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Disk,
+    /// In memory with `fsync` on: like a disk whose cache survives a power cut, and without its noise.
+    Memory,
+}
+
+/// Servers and workers; dropped, all of it is gone.
+pub(super) struct Stage {
+    // Workers go first, then what they need.
+    workers: Vec<(SocketAddr, Running)>,
+    pub(super) cluster: Cluster,
+    pub(super) programs: PathBuf,
+    pub(super) superuser_url: String,
+    pub(super) worker_url: String,
+    key: String,
+}
+
+impl Stage {
+    pub(super) fn start(rowlock: &Path, workers: u8, place: Place) -> Result<Self> {
+        println!("servers    PostgreSQL and Redis of its own, fsync on");
+        let cluster = Cluster::private(&options(place))?;
+        let postgres = cluster.postgres()?;
+        let programs = programs(postgres.pid().context("PostgreSQL does not run")?)?;
+        let superuser_url = format!("{}/{DATABASE}", cut_database(&postgres.url()?)?);
+        let password = devkit::password()?;
+        make_login(&programs, &superuser_url, &password)?;
+        let port = postgres.port();
+        let worker_url =
+            format!("postgres://rowlock_worker:{password}@127.0.0.1:{port}/{DATABASE}");
+        let key = devkit::base64_key()?;
+        let mut stage =
+            Self { workers: Vec::new(), cluster, programs, superuser_url, worker_url, key };
+        cargo::run(stage.command(rowlock, "migrate").stdout(Stdio::null()), "rowlock migrate")?;
+        for number in 1..=workers {
+            stage.launch(rowlock, number)?;
+        }
+        println!("workers    {workers}, with {POOL_SIZE} connections each");
+        Ok(stage)
+    }
+
+    /// Where the workers listen.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.workers.iter().map(|(address, _)| *address)
+    }
+
+    /// The workers' process ids.
+    pub(super) fn pids(&self) -> impl Iterator<Item = u32> {
+        self.workers.iter().map(|(_, running)| running.pid())
+    }
+
+    /// Tells the workers to drain and waits for them.
+    pub(super) fn stop(mut self) -> Result<()> {
+        for (_, running) in &mut self.workers {
+            running.signal(Signal::Terminate)?;
+        }
+        for (_, running) in &mut self.workers {
+            running.wait(STOP_PATIENCE)?;
+        }
+        Ok(())
+    }
+
+    fn command(&self, rowlock: &Path, command: &str) -> Command {
+        let mut rowlock = Command::new(rowlock);
+        rowlock.arg(command).env("DATABASE_URL", &self.worker_url).env("ROWLOCK_KEY", &self.key);
+        rowlock.env("ENVIRONMENT", "production").env("RUST_LOG", "warn").env_remove("PORT");
+        rowlock.env("DATABASE_POOL_SIZE", POOL_SIZE.to_string()).stdin(Stdio::null());
+        rowlock
+    }
+
+    fn launch(&mut self, rowlock: &Path, number: u8) -> Result<()> {
+        let address = SocketAddr::from(([127, 0, 0, 1], devkit::free_port()?));
+        let name = format!("worker{number}");
+        let mut command = self.command(rowlock, "serve");
+        command.env("REDIS_URL", self.cluster.redis()?.url()?);
+        command.env("BIND", address.to_string()).env("WORKER_ID", &name).env("NO_COLOR", "1");
+        let log = self.cluster.folder().join(format!("{name}.log"));
+        let mut running = Running::start(&name, command, &log, Signal::Terminate)?;
+        running.wait_ready(READY_PATIENCE, || is_ready(rowlock, address))?;
+        self.workers.push((address, running));
+        Ok(())
+    }
+}
+
+fn options(place: Place) -> ClusterOptions {
+    let options = ClusterOptions::new().postgres().redis();
+    let options = match place {
+        Place::Disk => options.durable(),
+        // Later settings win over those that devkit gives a database in memory.
+        Place::Memory => ["fsync", "synchronous_commit", "full_page_writes"]
+            .into_iter()
+            .fold(options, |options, name| options.setting(name, "on")),
+    };
+    // A checkpoint in one run of a pair and not in the other would be measured as a difference.
+    options.setting("checkpoint_timeout", "1h").setting("max_wal_size", "8GB")
+}
+
+/// The folder of the server that runs: what it was started from is what its clients fit.
+fn programs(postmaster: u32) -> Result<PathBuf> {
+    let program = fs::read_link(format!("/proc/{postmaster}/exe"));
+    let program = program.context("PostgreSQL's program can't be found: this needs Linux")?;
+    let folder = program.parent().unwrap_or(Path::new("/")).to_owned();
+    for name in PROGRAMS {
+        if !folder.join(name).is_file() {
+            bail!(
+                "there is no {name} beside {}: install PostgreSQL with its clients (on Debian \
+                 `apt-get install postgresql`), or set ROWLOCK_PG_BIN to a folder that has both",
+                program.display()
+            );
+        }
+    }
+    Ok(folder)
+}
+
+fn cut_database(url: &str) -> Result<&str> {
+    Ok(url.rsplit_once('/').context("PostgreSQL's URL names no database")?.0)
+}
+
+fn make_login(programs: &Path, url: &str, password: &str) -> Result<()> {
+    let mut psql = Command::new(programs.join("psql"));
+    psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-v"]).arg(format!("password={password}"));
+    // psql replaces variables in a file, not in a command.
+    let script = std::env::temp_dir().join(format!("rowlock-login-{}.sql", std::process::id()));
+    fs::write(&script, include_str!("worker_login.sql"))?;
+    let outcome = cargo::run(psql.arg("-f").arg(&script).arg(url), "psql");
+    fs::remove_file(&script)?;
+    outcome
+}
+
+/// Asks as a container's health check does.
+fn is_ready(rowlock: &Path, address: SocketAddr) -> bool {
+    let asked = Instant::now();
+    let mut check = Command::new(rowlock);
+    check.arg("healthcheck").env("PORT", address.port().to_string());
+    check.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let ready = check.status().is_ok_and(|status| status.success());
+    if !ready {
+        std::thread::sleep(LOOK.saturating_sub(asked.elapsed()));
+    }
+    ready
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_is_cut_from_the_url() {
+        assert_eq!(cut_database("postgres://a:b@c:1/postgres").unwrap(), "postgres://a:b@c:1");
+    }
+}
