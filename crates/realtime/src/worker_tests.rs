@@ -35,18 +35,19 @@ impl Pair {
         }
     }
 
-    /// Writes here, hears there; the slowest of `count`.
+    /// Writes here, hears there; the median of `count`, for a busy machine may hold up one.
     async fn write(&self, client: &mut Client, count: i64) -> Duration {
-        let mut slowest = Duration::ZERO;
+        let mut waits = Vec::new();
         for _ in 0..count {
             let written = Instant::now();
             let batch = self.here.log.commit(Topic::Seats, 100);
             let seq = batch.first_seq;
             self.here.bus.publish(batch);
             assert_eq!(client.seqs(1).await, [seq], "every event, once, in order");
-            slowest = slowest.max(written.elapsed());
+            waits.push(written.elapsed());
         }
-        slowest
+        waits.sort_unstable();
+        waits[waits.len() / 2]
     }
 }
 
@@ -78,7 +79,7 @@ async fn no_fault_of_redis_costs_an_event_or_a_resync() {
     redis.start().unwrap();
     pair.until(RedisState::Connected).await;
     let back = pair.write(&mut client, 100).await;
-    assert!(back < Duration::from_millis(1_200), "{back:?}");
+    assert!(back < Duration::from_millis(50), "Redis carries again: {back:?}");
 }
 
 #[actix_web::test]
