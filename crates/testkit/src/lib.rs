@@ -3,6 +3,7 @@
 mod bed;
 mod client;
 mod database;
+mod minter;
 mod people;
 mod proxy;
 mod server;
@@ -16,6 +17,7 @@ pub use bed::{Bed, BedOptions};
 pub use client::{Answered, Ask, Client};
 pub use database::{Database, Sql};
 pub use devkit::{ClusterOptions, workspace_root};
+pub use minter::Minter;
 pub use people::{House, Person};
 pub use proxy::{Direction, Proxy, Upstream};
 pub use server::Server;

@@ -40,6 +40,8 @@ pub struct Socket {
     /// The number that was known when it subscribed.
     from: i64,
     seq: i64,
+    /// What it had heard when it came back: up to there events may repeat.
+    known: i64,
     pos: String,
     events: Vec<Value>,
     resyncs: Vec<String>,
@@ -62,6 +64,7 @@ impl Socket {
             topics: Vec::new(),
             from: 0,
             seq: 0,
+            known: 0,
             pos: String::new(),
             events: Vec::new(),
             resyncs: Vec::new(),
@@ -93,6 +96,23 @@ impl Socket {
             self.from = self.seq;
         }
         Ok(granted)
+    }
+
+    /// Connects to a worker anew and goes on from where it was, with the same topics.
+    ///
+    /// # Errors
+    /// When the worker refuses.
+    pub async fn resume(self, address: &str, token: Option<&str>) -> Result<Self> {
+        let mut socket = Self::open(address, token).await?;
+        socket.venue.clone_from(&self.venue);
+        socket.pos.clone_from(&self.pos);
+        (socket.from, socket.seq, socket.known) = (self.from, self.seq, self.seq);
+        socket.topics.clone_from(&self.topics);
+        (socket.events, socket.resyncs) = (self.events, self.resyncs);
+        let frame = json!({"op": "sub", "venue": self.venue, "topics": self.topics,
+            "since": self.pos});
+        socket.request(frame).await?;
+        Ok(socket)
     }
 
     /// The number up to which everything has been heard.
@@ -216,15 +236,17 @@ impl Socket {
 
     fn frame(&mut self, frame: Value) -> Result<Heard> {
         if frame.get("type").is_some() {
-            self.event(&frame)?;
-            self.events.push(frame.clone());
+            if seq_of(&frame).is_none_or(|seq| seq > self.known) {
+                self.event(&frame)?;
+                self.events.push(frame.clone());
+            }
             return Ok(Heard::Event(frame));
         }
         match frame.get("op").and_then(Value::as_str) {
             Some("pos") => self.reach(&text(&frame, "pos")?)?,
             Some("resync") => {
                 self.resyncs.push(text(&frame, "reason")?);
-                self.seq = 0;
+                (self.seq, self.known) = (0, 0);
                 self.reach(&text(&frame, "pos")?)?;
             }
             Some("topics") => self.grant(&frame),

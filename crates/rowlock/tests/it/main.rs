@@ -1,0 +1,16 @@
+//! The API's tests: real workers over real PostgreSQL and Redis, one file per slice or promise.
+
+mod booking;
+mod booking_expiry;
+mod booking_once;
+mod booking_race;
+mod booking_refusals;
+mod cluster;
+mod dropped;
+mod identity;
+mod openapi;
+mod operations;
+mod sale;
+mod scope;
+mod statements;
+mod trips;

@@ -1,0 +1,50 @@
+//! What a write costs in round trips to PostgreSQL, counted at the wire.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use testkit::{Bed, Client, Proxy};
+
+use crate::sale::{Sale, blocks, labels};
+
+/// Far more than it takes to send a flight: no answer comes before all of it is sent.
+const EACH_WAY: Duration = Duration::from_millis(25);
+/// Only the pool of the requests ever prepares this.
+const MARK: &str = "insert into booking.hold";
+const TRIPS_MAX: u64 = 3;
+
+async fn cost(proxy: &Proxy, ask: testkit::Ask) -> Result<(u64, Value)> {
+    let before = proxy.trips(MARK);
+    let answer = ask.await?.expect(201)?;
+    Ok((proxy.trips(MARK) - before, answer))
+}
+
+#[tokio::test]
+async fn a_hold_costs_at_most_three_round_trips() -> Result<()> {
+    let bed = Bed::with().through_a_proxy().env("DATABASE_POOL_SIZE", "1").start().await?;
+    let sale = Sale::of(bed.house().await?, blocks(1, 20)).await?;
+    let clerk = sale.house.member("box_office").await?;
+    let seats = labels(1, 20);
+    let confirm = |client: &Client, hold: &Value| {
+        let customer = json!({"name": "Ana Lopes"});
+        let body = json!({"hold": hold["id"], "token": hold["token"], "customer": customer});
+        client.post(sale.path("/bookings"), body)
+    };
+    let (warm, rest) = seats.split_at(2);
+    for seat in warm {
+        let hold = sale.hold(&clerk, &[seat]).await?.expect(201)?;
+        confirm(&clerk, &hold).await?.expect(201)?;
+    }
+    let proxy = bed.proxy()?;
+    proxy.delay(EACH_WAY);
+    for pair in rest.chunks(2).take(4) {
+        let (trips, hold) = cost(proxy, sale.hold(&clerk, &[&pair[0], &pair[1]])).await?;
+        println!("a hold cost {trips} round trips");
+        assert!((1..=TRIPS_MAX).contains(&trips), "a hold cost {trips} round trips");
+        let (trips, _) = cost(proxy, confirm(&clerk, &hold)).await?;
+        println!("a booking cost {trips} round trips");
+        assert!((1..=TRIPS_MAX).contains(&trips), "a booking cost {trips} round trips");
+    }
+    Ok(())
+}
