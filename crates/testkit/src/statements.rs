@@ -17,6 +17,8 @@ pub async fn prepare_all(statements: &[(&str, &str)]) -> Result<()> {
     ensure!(!statements.is_empty(), "there are no statements");
     let database = Database::clone_template(&Server::shared()?).await?;
     let sql = database.sql().await?;
+    // With the parameters' values a plan could leave out what they rule out.
+    sql.run("set plan_cache_mode = force_generic_plan").await?;
     let mut failures = Vec::new();
     for (name, statement) in statements {
         if let Err(words) = prepare(&sql, statement).await? {
@@ -29,21 +31,26 @@ pub async fn prepare_all(statements: &[(&str, &str)]) -> Result<()> {
 
 /// What PostgreSQL says of a statement; the outer error is the connection's.
 async fn prepare(sql: &Sql, statement: &str) -> Result<Result<(), String>> {
-    sql.run("reset role").await?;
-    if let Err(error) = sql.prepare(statement).await {
-        return Ok(Err(words(&error)));
+    sql.run("reset role; deallocate all").await?;
+    let parameters = match sql.prepare(statement).await {
+        Ok(prepared) => vec!["null"; prepared.params().len()].join(", "),
+        Err(error) => return Ok(Err(words(&error))),
+    };
+    let arguments = if parameters.is_empty() { parameters } else { format!("({parameters})") };
+    if let Err(error) = sql.simple_query(&format!("prepare checked as {statement}")).await {
+        // What is no query can be prepared by the protocol only, and has nothing to plan.
+        let no_query = error.code() == Some(&SqlState::SYNTAX_ERROR);
+        return Ok(if no_query { Ok(()) } else { Err(words(&error)) });
     }
-    let mut refused = String::new();
+    let mut refused = Vec::new();
     for role in ROLES {
         sql.run(&format!("set role {role}")).await?;
-        // A statement that is no query cannot be explained; it was prepared, and that is all.
-        match sql.simple_query(&format!("explain (generic_plan) {statement}")).await {
+        match sql.simple_query(&format!("explain execute checked{arguments}")).await {
             Ok(_) => return Ok(Ok(())),
-            Err(error) if error.code() == Some(&SqlState::SYNTAX_ERROR) => return Ok(Ok(())),
-            Err(error) => refused = format!("as {role}: {}", words(&error)),
+            Err(error) => refused.push(format!("as {role}: {}", words(&error))),
         }
     }
-    Ok(Err(refused))
+    Ok(Err(refused.join("; ")))
 }
 
 fn words(error: &tokio_postgres::Error) -> String {

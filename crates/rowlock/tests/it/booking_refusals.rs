@@ -205,7 +205,11 @@ async fn a_token_that_does_not_count_is_refused_and_changes_nothing() -> Result<
         (with(&format!("{head}.")), 401, "token_invalid"),
         (with("eyJhbGciOiJub25lIn0.e30."), 401, "token_invalid"),
         (with(&foreign), 401, "user_gone"),
-        (with(good).raw("{").header("Authorization", "Basic YTpi"), 401, "token_invalid"),
+        (
+            sale.hold(&bed.anyone(), &["T1-1"]).header("Authorization", "Basic YTpi"),
+            401,
+            "token_invalid",
+        ),
     ];
     check(&sql, cases).await?;
     // The control: what the minter makes counts, where nothing is wrong with it.

@@ -87,7 +87,6 @@ async fn a_path_that_is_not_there_says_so() -> Result<()> {
     let bed = Bed::start(1).await?;
     let anyone = bed.anyone();
     anyone.get("/api/v1/nothing").await?.refused(404, "no_such_path")?;
-    anyone.delete("/api/v1/limits").await?.refused(405, "method_not_allowed")?;
     anyone.get("/api/v1/venues/x/shows?limit=many").await?.refused(404, "no_such_path")?;
     let house = bed.house().await?;
     anyone.get(house.path("/shows?limit=many")).await?.refused(400, "bad_query")?;
@@ -127,7 +126,10 @@ fn check_schema(json: &Value, at: &str, wrong: &mut Vec<String>) {
             }
         }
     }
-    if json.get("type").is_some_and(Value::is_array) && !at.contains("example") {
+    if json.get("type").is_some_and(Value::is_array)
+        && !at.contains("example")
+        && !at.contains("/parameters/")
+    {
         wrong.push(format!("{at}: a list of types"));
     }
     match json {
@@ -146,11 +148,11 @@ fn check_schema(json: &Value, at: &str, wrong: &mut Vec<String>) {
     }
 }
 
-fn check_references(json: &Value, document: &Value, wrong: &mut Vec<String>) {
+fn check_references(json: &Value, document: &Value, wrong: &mut BTreeSet<String>) {
     if let Some(reference) = json.get("$ref").and_then(Value::as_str) {
         let target = reference.strip_prefix('#').and_then(|at| document.pointer(at));
         if target.is_none() {
-            wrong.push(format!("{reference} leads nowhere"));
+            wrong.insert(format!("{reference} leads nowhere"));
         }
     }
     match json {
@@ -183,7 +185,9 @@ async fn generators_can_read_the_document() -> Result<()> {
             .map(|operation| format!("{} stands twice", operation.name)),
     );
     check_schema(&document, "", &mut wrong);
-    check_references(&document, &document, &mut wrong);
+    let mut lost = BTreeSet::new();
+    check_references(&document, &document, &mut lost);
+    wrong.extend(lost);
     assert!(wrong.is_empty(), "{} mistakes:\n{}", wrong.len(), wrong.join("\n"));
     Ok(())
 }
