@@ -9,11 +9,13 @@ use actix_web::{FromRequest, HttpRequest, web};
 use kernel::ids::{SessionId, UserId, VenueId};
 use kernel::problem::Problem;
 use kernel::role::{Needs, Permission, Standing};
-use kernel::scope::Scope;
+use kernel::scope::{Origin, Scope};
 use pg::DbError;
 
+use crate::address::ClientAddress;
 use crate::app::App;
 use crate::rejection::{Rejection, no_such_route};
+use crate::request_log::request_id;
 use crate::token::{Claims, TokenError};
 
 /// The caller of an operation that needs `G`. Always a handler's first argument: actix polls
@@ -25,6 +27,8 @@ pub struct Actor<G> {
     pub standing: Standing,
     /// The caller's session.
     pub session: Option<SessionId>,
+    /// Where the request came from.
+    pub origin: Origin,
     needs: PhantomData<G>,
 }
 
@@ -42,6 +46,7 @@ impl<G> Actor<G> {
 struct Caller {
     claims: Option<Claims>,
     venue: Option<VenueId>,
+    origin: Origin,
 }
 
 impl Caller {
@@ -57,7 +62,10 @@ impl Caller {
             Ok(None) => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { claims, venue })
+        let address = ClientAddress::of(request);
+        app.count(address, claims.as_ref().map(|claims| claims.user), venue)?;
+        let origin = Origin { address: Some(address.0), request_id: Some(request_id()) };
+        Ok(Self { claims, venue, origin })
     }
 
     /// What the token says of the caller's standing: a hint.
@@ -71,14 +79,18 @@ impl Caller {
         }
     }
 
-    fn actor<G>(&self, standing: Standing) -> Actor<G> {
+    fn scope(&self) -> Scope {
         let user = self.claims.as_ref().map(|claims| claims.user);
-        let scope = match self.venue {
+        match self.venue {
             Some(venue) => Scope::venue(venue, user),
             None => Scope::person(user),
-        };
+        }
+    }
+
+    fn actor<G>(self, standing: Standing) -> Actor<G> {
+        let scope = self.scope();
         let session = self.claims.as_ref().map(|claims| claims.session);
-        Actor { scope, standing, session, needs: PhantomData }
+        Actor { scope, standing, session, origin: self.origin, needs: PhantomData }
     }
 }
 
@@ -106,7 +118,10 @@ impl<G: Needs> FromRequest for Actor<G> {
             // The token does not know of a role that was given after it was minted.
             match app.standing(Some(claims.user), venue).await? {
                 standing if standing.may(G::PERMISSION) => Ok(caller.actor(standing)),
-                Standing::Member(_) => Err(forbidden()),
+                Standing::Member(_) => {
+                    app.note_denied(caller.scope(), &caller.origin, G::PERMISSION, "forbidden");
+                    Err(forbidden())
+                }
                 // Whoever has no role here is not told whether the venue exists.
                 Standing::Customer | Standing::Anyone => Err(no_such_route(404, &path).into()),
             }

@@ -86,6 +86,17 @@ fn same_network(network: IpAddr, address: IpAddr, bits: u8) -> bool {
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
+    /// Where `request` came from, as far as trusted proxies told it.
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> Self {
+        let proxies = request.app_data::<web::Data<TrustedProxies>>();
+        let peer = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+        Self(match proxies {
+            Some(proxies) => proxies.client(peer, request.headers()),
+            None => peer.to_canonical(),
+        })
+    }
+
     /// What limits are kept under: the address, or for IPv6 its /64, which is one household.
     #[must_use]
     pub fn household(self) -> IpAddr {
@@ -101,12 +112,7 @@ impl FromRequest for ClientAddress {
     type Future = Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let proxies = request.app_data::<web::Data<TrustedProxies>>();
-        let peer = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
-        ready(Ok(Self(match proxies {
-            Some(proxies) => proxies.client(peer, request.headers()),
-            None => peer.to_canonical(),
-        })))
+        ready(Ok(Self::of(request)))
     }
 }
 

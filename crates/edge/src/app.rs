@@ -1,18 +1,25 @@
 //! The only ways from a handler to the database.
 
+use std::time::Instant;
+
 use bus::Bus;
 use kernel::clock::Clock;
 use kernel::ids::{UserId, VenueId};
 use kernel::problem::Problem;
-use kernel::role::{Needs, Standing};
-use kernel::scope::Scope;
+use kernel::role::{Needs, Permission, Standing};
+use kernel::scope::{Origin, Scope};
 use pg::write::Refusal;
 use pg::{Db, DbError, OnceKey, Outcome, Query, Reader, Reply, Tx, WriteTask};
 
 use crate::actor::Actor;
+use crate::address::ClientAddress;
 use crate::answer::Answer;
+use crate::rate::{self, Caller, Limiter, Rate, Rates};
 use crate::rejection::Rejection;
 use crate::token::Keyring;
+
+/// Denied attempts of one user that are written down.
+const DENIED: Rate = Rate { per_sec: 1, burst: 10 };
 
 /// What every handler needs. One per actix thread; clones are cheap.
 #[derive(Clone)]
@@ -21,13 +28,27 @@ pub struct App {
     bus: Bus,
     keys: Keyring,
     standing_sql: &'static str,
+    limiter: Limiter,
+    rates: Rates,
 }
 
 impl App {
     /// `standing_sql` reads a user's standing in a venue, see `DbConfig::standing_sql`.
     #[must_use]
     pub fn new(db: Db, bus: Bus, keys: Keyring, standing_sql: &'static str) -> Self {
-        Self { db, bus, keys, standing_sql }
+        Self { db, bus, keys, standing_sql, limiter: Limiter::default(), rates: Rates::FREE }
+    }
+
+    /// The same with limits: the threads of one worker share the limiter.
+    #[must_use]
+    pub fn limited(self, limiter: Limiter, rates: Rates) -> Self {
+        Self { limiter, rates, ..self }
+    }
+
+    /// The rates that it keeps.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        self.rates
     }
 
     /// The door to PostgreSQL.
@@ -78,9 +99,19 @@ impl App {
             name: G::PERMISSION.name(),
             once,
             needs: Some(G::PERMISSION),
+            origin: actor.origin.clone(),
         };
-        let app = self.clone();
-        let running = actix_web::rt::spawn(async move { app.run(&task, op).await });
+        let (app, staff) = (self.clone(), actor.standing.is_staff());
+        let running = actix_web::rt::spawn(async move {
+            let answer = app.run(&task, op).await;
+            if let Err(Rejection(problem)) = &answer
+                && problem.status == 403
+                && staff
+            {
+                app.note_denied(task.scope, &task.origin, G::PERMISSION, problem.code);
+            }
+            answer
+        });
         running.await.unwrap_or_else(|_| {
             // The rule panicked; its transaction was thrown away with its connection.
             let detail = "Nothing was changed. The mistake is logged under this requestId.";
@@ -112,6 +143,52 @@ impl App {
             }),
             Err(error) => Err(Rejection::of(&error)),
         }
+    }
+
+    /// Counts a request against the rates of its address, its user and its venue.
+    ///
+    /// # Errors
+    /// 429, with the seconds after which the next one is free.
+    pub(crate) fn count(
+        &self,
+        address: ClientAddress,
+        user: Option<UserId>,
+        venue: Option<VenueId>,
+    ) -> Result<(), Problem> {
+        let callers = [
+            Some((Caller::Address(address.household()), self.rates.address)),
+            user.map(|user| (Caller::User(user), self.rates.user)),
+            venue.map(|venue| (Caller::Venue(venue), self.rates.venue)),
+        ];
+        let now = Instant::now();
+        for (caller, rate) in callers.into_iter().flatten() {
+            self.limiter.take(caller, rate, now).map_err(rate::too_many)?;
+        }
+        Ok(())
+    }
+
+    /// Writes down, in a transaction of its own, that a member tried what they may not. Who tries
+    /// again and again fills the log no faster than `DENIED`.
+    pub(crate) fn note_denied(
+        &self,
+        scope: Scope,
+        origin: &Origin,
+        permission: Permission,
+        code: &'static str,
+    ) {
+        let Some(user) = scope.user else { return };
+        if self.limiter.take(Caller::Denied(user), DENIED, Instant::now()).is_err() {
+            return;
+        }
+        let task = WriteTask { origin: origin.clone(), ..WriteTask::job("note_denied", scope) };
+        let db = self.db.clone();
+        actix_web::rt::spawn(async move {
+            let detail = serde_json::json!({ "permission": permission.name(), "code": code });
+            let noted = db.write(&task, async |tx| tx.audit("denied", ("user", user.0), &detail));
+            if let Err(error) = noted.await {
+                tracing::warn!(%error, "edge.denied not written down");
+            }
+        });
     }
 
     /// A job's write: no client, no key, no permission. Publishes its events.

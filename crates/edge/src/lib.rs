@@ -10,6 +10,7 @@ pub mod limits;
 pub mod once;
 pub mod page;
 pub mod path;
+pub mod rate;
 pub mod refusals;
 pub mod rejection;
 pub mod request_log;

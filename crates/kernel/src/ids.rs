@@ -52,6 +52,8 @@ macro_rules! ids {
 ids! {
     /// Seats given to somebody.
     BookingId;
+    /// A scanner, kiosk, screen or till of a venue.
+    DeviceId;
     /// A claim on seats for a short time.
     HoldId;
     /// A saved arrangement of blocks and seats.

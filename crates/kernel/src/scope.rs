@@ -1,8 +1,10 @@
 //! Whose data a transaction may touch, and who acts.
 
+use std::net::IpAddr;
+
 use uuid::Uuid;
 
-use crate::ids::{UserId, VenueId};
+use crate::ids::{DeviceId, UserId, VenueId};
 
 /// What row-level security lets a transaction see. Made by `edge` from the route and the token,
 /// never from a body or a query.
@@ -23,25 +25,42 @@ pub struct Scope {
     pub reach: Reach,
     /// The user who acts, when somebody is signed in.
     pub user: Option<UserId>,
+    /// The device that acts for the user, when it is one.
+    pub device: Option<DeviceId>,
+}
+
+/// Where a write came from, for the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address, as far as trusted proxies told it.
+    pub address: Option<IpAddr>,
+    /// The id of the request.
+    pub request_id: Option<String>,
 }
 
 impl Scope {
     /// One venue, for `user`.
     #[must_use]
     pub fn venue(venue: VenueId, user: Option<UserId>) -> Self {
-        Self { reach: Reach::Venue(venue), user }
+        Self { reach: Reach::Venue(venue), user, device: None }
     }
 
     /// What belongs to no venue.
     #[must_use]
     pub fn person(user: Option<UserId>) -> Self {
-        Self { reach: Reach::Person, user }
+        Self { reach: Reach::Person, user, device: None }
     }
 
     /// Every venue, for jobs.
     #[must_use]
     pub fn job() -> Self {
-        Self { reach: Reach::Job, user: None }
+        Self { reach: Reach::Job, user: None, device: None }
+    }
+
+    /// The same scope, for a device that acts for the user.
+    #[must_use]
+    pub fn on(self, device: Option<DeviceId>) -> Self {
+        Self { device, ..self }
     }
 
     /// Who keys and events are kept under: the user, or nobody (all zeros).

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::audit::{APPEND, ActColumns};
 use crate::once::{FILL_ANSWER, Row as OnceRow};
 use crate::sql::Query;
 use crate::tx::Tx;
@@ -33,10 +34,6 @@ with head as (
          with ordinality as e(topic, type, entity, entity_id, version, action, data, n)
 )
 select seq, at, prev_at from head";
-const AUDIT: &str = "insert into log.audit (venue_id, actor, action, entity, entity_id, detail) \
-     select $1, $2, a.action, a.entity, a.entity_id, a.detail \
-     from unnest($3::text[], $4::text[], $5::uuid[], $6::json[]) \
-          as a(action, entity, entity_id, detail)";
 const OPEN: &str = "insert into log.venue_head (venue_id) values ($1)";
 const HEAD: &str = "select seq, at from log.venue_head where venue_id = $1";
 const HEADS: &str = "select venue_id, seq, at from log.venue_head where venue_id = any($1)";
@@ -113,7 +110,7 @@ pub(crate) async fn commit(
     let status = i16::try_from(status).unwrap_or(200);
     let events = std::mem::take(&mut tx.events);
     let columns = EventColumns::of(&events);
-    let acts = ActColumns::of(&std::mem::take(&mut tx.acts))?;
+    let acts = ActColumns::of(std::mem::take(&mut tx.acts), tx.scope, &tx.origin)?;
     let once_params = once.as_ref().map(|row| {
         let [venue, actor, key] = row.place();
         let params: [&(dyn ToSql + Sync); 6] = [venue, actor, key, &status, &json, &version];
@@ -125,8 +122,8 @@ pub(crate) async fn commit(
     if let Some(params) = &once_params {
         last.push(Query::new(FILL_ANSWER, params));
     }
-    if !acts.action.is_empty() {
-        last.push(Query::new(AUDIT, &act_params));
+    if !acts.is_empty() {
+        last.push(Query::new(APPEND, &act_params));
     }
     if !events.is_empty() {
         last.push(Query::new(EMIT, &event_params));
@@ -204,32 +201,6 @@ impl<'a> EventColumns<'a> {
             &self.data,
             actor,
         ]
-    }
-}
-
-/// The privileged acts of a write, one array per column.
-#[derive(Default)]
-struct ActColumns {
-    action: Vec<&'static str>,
-    entity: Vec<&'static str>,
-    entity_id: Vec<Uuid>,
-    detail: Vec<Json<Box<RawValue>>>,
-}
-
-impl ActColumns {
-    fn of(acts: &[crate::tx::Act]) -> Result<Self, DbError> {
-        let mut all = Self::default();
-        for act in acts {
-            all.action.push(act.action);
-            all.entity.push(act.entity);
-            all.entity_id.push(act.entity_id);
-            all.detail.push(Json(RawValue::from_string(act.detail.clone())?));
-        }
-        Ok(all)
-    }
-
-    fn params<'p>(&'p self, venue: &'p Uuid, actor: &'p Uuid) -> [&'p (dyn ToSql + Sync); 6] {
-        [venue, actor, &self.action, &self.entity, &self.entity_id, &self.detail]
     }
 }
 

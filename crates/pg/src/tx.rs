@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use kernel::event::Event;
 use kernel::ids::VenueId;
 use kernel::role::{Role, Standing};
-use kernel::scope::{Reach, Scope};
+use kernel::scope::{Origin, Reach, Scope};
 use postgres_types::ToSql;
 use serde::Serialize;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
+use crate::audit::Act;
 use crate::once::{self, OnceKey};
 use crate::sql::{Change, Param, Query};
 use crate::write::WriteTask;
@@ -22,20 +23,13 @@ pub(crate) const SCOPE: &str =
     "select set_config('app.venue_id', $1, true), set_config('app.user_id', $2, true)";
 const CLOCK: &str = "select clock_timestamp() as at";
 
-/// A privileged act, for the audit log.
-pub(crate) struct Act {
-    pub(crate) action: &'static str,
-    pub(crate) entity: &'static str,
-    pub(crate) entity_id: Uuid,
-    pub(crate) detail: String,
-}
-
 /// One transaction, as a slice sees it. It begins with the first statement and ends when the
 /// rule returns: committed on `Ok`, rolled back on `Err`.
 pub struct Tx {
     /// Taken away only when the connection is to be thrown away.
     conn: Option<Object>,
     pub(crate) scope: Scope,
+    pub(crate) origin: Origin,
     pub(crate) once: Option<OnceKey>,
     clock: kernel::clock::Clock,
     standing_sql: Option<&'static str>,
@@ -68,6 +62,7 @@ impl Tx {
         Ok(Self {
             conn: Some(db.connection().await?),
             scope: task.scope,
+            origin: task.origin.clone(),
             once: task.once.clone(),
             clock: db.clock.clone(),
             standing_sql: db.standing_sql,

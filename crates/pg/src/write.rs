@@ -5,7 +5,7 @@ use std::time::Duration;
 use kernel::event::Batch;
 use kernel::problem::Problem;
 use kernel::role::Permission;
-use kernel::scope::Scope;
+use kernel::scope::{Origin, Scope};
 use postgres_types::ToSql;
 
 use crate::once::{self, OnceKey, Reply, StoredAnswer};
@@ -41,13 +41,15 @@ pub struct WriteTask {
     pub once: Option<OnceKey>,
     /// The permission that the user's standing, read in the transaction, must give.
     pub needs: Option<Permission>,
+    /// Where it came from, for the audit log.
+    pub origin: Origin,
 }
 
 impl WriteTask {
     /// A write without a key and without a permission to check: jobs.
     #[must_use]
     pub fn job(name: &'static str, scope: Scope) -> Self {
-        Self { scope, name, once: None, needs: None }
+        Self { scope, name, once: None, needs: None, origin: Origin::default() }
     }
 }
 
