@@ -1,10 +1,10 @@
 //! Clients that go away in the middle.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use testkit::{Bed, PATIENCE, wait_until};
+use testkit::{Bed, PATIENCE, Sql, wait_until};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 use crate::sale::{Sale, blocks, labels, live_claims};
 
 const REQUESTS: usize = 200;
+/// Far longer than a write takes.
+const CALM: Duration = Duration::from_millis(500);
 
 /// A request for a hold, as bytes.
 fn request(path: &str, token: &str, seat: &str) -> Vec<u8> {
@@ -34,6 +36,19 @@ async fn abort(address: String, bytes: Vec<u8>, pause: Duration) -> Result<()> {
     Ok(())
 }
 
+/// How many holds there are once no worker makes any more of them.
+async fn settled(sql: &Sql) -> Result<i64> {
+    let (mut last, mut since) = (-1, Instant::now());
+    wait_until("the workers have done what they were asked", PATIENCE, async || {
+        let holds: i64 = sql.value("select count(*) from booking.hold", &[]).await?;
+        if holds != last {
+            (last, since) = (holds, Instant::now());
+        }
+        Ok((since.elapsed() > CALM).then_some(holds))
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_200_clients_that_went_away_no_connection_is_poisoned() -> Result<()> {
     let bed = Bed::start(2).await?;
@@ -53,14 +68,15 @@ async fn after_200_clients_that_went_away_no_connection_is_poisoned() -> Result<
         }
         clients.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
     }
+    // What was begun was ended as a whole: each hold has its claim, its key and its event.
+    let holds = settled(&sql).await?;
     let stuck = "select count(*) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'";
     wait_until("no session is in a transaction", PATIENCE, async || {
         Ok((sql.value::<i64>(stuck, &[]).await? == 0).then_some(()))
     })
     .await?;
-    // What was begun was ended as a whole: each hold has its claim, its key and its event.
-    let holds: i64 = sql.value("select count(*) from booking.hold", &[]).await?;
+    assert!(holds > 0, "no request was begun, so nothing is proved");
     let events = "select count(*) from log.venue_event where action = 'held'";
     let keys = "select count(*) from log.once where key like 'dropped-%' and status = 201";
     assert_eq!(live_claims(&sql).await?, holds);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use testkit::{Bed, Sql};
 
-use crate::sale::{Sale, blocks};
+use crate::sale::{Sale, blocks, text};
 
 /// Tables of the venues.
 async fn tables(sql: &Sql) -> Result<Vec<String>> {
@@ -33,7 +33,10 @@ async fn busy_house(bed: &Bed) -> Result<Sale> {
     let layout = serde_json::json!({"name": "Small", "plan": plan});
     owner.post(sale.house.path("/layouts"), layout).await?.expect(201)?;
     sale.hold(owner, &["T1-1"]).await?.expect(201)?;
-    sale.book(owner, &["T1-2"]).await?.expect(201)?;
+    // Somebody else's booking: cancelling it is a privileged act, which the audit keeps.
+    let booking = sale.book(bed.person().await?.client(), &["T1-2"]).await?.expect(201)?;
+    let cancel = sale.house.path(&format!("/bookings/{}/cancel", text(&booking, "/id")?));
+    owner.post(cancel, serde_json::json!({})).await?.expect(200)?;
     Ok(sale)
 }
 
