@@ -119,9 +119,51 @@ impl Sealing {
     }
 }
 
+/// How mails leave.
+#[derive(Args, Clone)]
+pub(crate) struct Mailing {
+    /// smtps://user:password@host; without it and MAIL_OUTBOX mails stay queued.
+    #[arg(long, env, hide_env_values = true)]
+    smtp_url: Option<String>,
+    /// Whom mails are from: Rowlock <tickets@example.org>
+    #[arg(long, env)]
+    mail_from: Option<String>,
+    /// A folder that mails are written to instead, for development.
+    #[arg(long, env)]
+    mail_outbox: Option<PathBuf>,
+}
+
+impl Mailing {
+    pub(crate) fn mailer(&self) -> Result<notify::Mailer, WrongSetting> {
+        let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let outbox = self.mail_outbox.as_ref().filter(|folder| !folder.as_os_str().is_empty());
+        let from = set(&self.mail_from);
+        let mailer = match (set(&self.smtp_url), &from, outbox) {
+            (Some(url), Some(from), None) => notify::Mailer::smtp(&url, from),
+            (Some(_), None, None) => {
+                return Err(WrongSetting(
+                    "SMTP_URL is set and MAIL_FROM is not. Set MAIL_FROM=\"Rowlock \
+                     <tickets@example.org>\" to an address that the mail server lets you send from."
+                        .into(),
+                ));
+            }
+            (Some(_), _, Some(_)) => {
+                return Err(WrongSetting(
+                    "SMTP_URL and MAIL_OUTBOX are both set: mails go one way. Take one out.".into(),
+                ));
+            }
+            (None, from, Some(folder)) => notify::Mailer::outbox(folder, from.as_deref()),
+            (None, _, None) => notify::Mailer::nobody(),
+        };
+        mailer.map_err(|error| WrongSetting(error.0))
+    }
+}
+
 /// `rowlock serve`
 #[derive(Args, Clone)]
 pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) mailing: Mailing,
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]

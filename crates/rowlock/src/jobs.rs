@@ -15,6 +15,8 @@ const KEEP_LOG_EVERY: Duration = Duration::from_hours(1);
 const KEEP_KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How often sessions and attempts that are over are forgotten.
 const FORGET_OLD_EVERY: Duration = Duration::from_hours(1);
+/// How often mails that are due are looked for.
+const SEND_MAILS_EVERY: Duration = Duration::from_secs(1);
 /// How long the log is kept, in days.
 const LOG_DAYS: i32 = 7;
 
@@ -40,10 +42,25 @@ pub(crate) fn start(app: &App, keys: identity::Keys, worker: &Worker) {
         let db = db.clone();
         async move { identity::forget_old(&db).await.map_err(|error| error.to_string()) }
     });
+    mails(app, worker);
     let worker = worker.clone();
     every("upkeep_metrics", UPKEEP_EVERY, move || {
         worker.upkeep_metrics();
         async { Ok(()) }
+    });
+}
+
+/// The jobs of `notify`.
+fn mails(app: &App, worker: &Worker) {
+    let (db, mailer) = (app.db().clone(), worker.mailer().clone());
+    every("send_mails", SEND_MAILS_EVERY, move || {
+        let (db, mailer) = (db.clone(), mailer.clone());
+        async move { notify::send_mails(&db, &mailer).await.map_err(|error| error.to_string()) }
+    });
+    let db = app.db().clone();
+    every("forget_mails", FORGET_OLD_EVERY, move || {
+        let db = db.clone();
+        async move { notify::forget_mails(&db).await.map_err(|error| error.to_string()) }
     });
 }
 

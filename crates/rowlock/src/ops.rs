@@ -53,6 +53,7 @@ async fn readyz(app: Data<App>, worker: Data<Worker>) -> HttpResponse {
 async fn health(app: Data<App>, worker: Data<Worker>) -> HttpResponse {
     let database = app.db().ping().await;
     let redis = app.bus().state();
+    let mails = notify::waiting(app.db()).await.ok();
     let good = database.is_ok() && redis != bus::RedisState::Away;
     HttpResponse::Ok().json(json!({
         "status": if good { "ok" } else { "degraded" },
@@ -60,6 +61,11 @@ async fn health(app: Data<App>, worker: Data<Worker>) -> HttpResponse {
         "version": env!("CARGO_PKG_VERSION"),
         "database": if database.is_ok() { "ok" } else { "away" },
         "redis": redis.as_str(),
+        "mail": {
+            "by": worker.mailer().way().as_str(),
+            "queued": mails.map(|waiting| waiting.mails),
+            "oldest": mails.and_then(|waiting| waiting.oldest),
+        },
         "sockets": worker.hub().sockets(),
         "draining": worker.is_going(),
         "uptimeSecs": worker.uptime().as_secs(),

@@ -55,6 +55,7 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let mut config = serve.database.config()?;
     let seal = serve.sealing.key()?;
     let proxies = serve.trusted_proxies()?;
+    let mailer = serve.mailing.mailer()?;
     check_schema(&config).await?;
     let clock = Clock::default();
     let metrics = telemetry::metrics()?;
@@ -66,7 +67,7 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
         .await
         .context("the signing keys cannot be loaded")?;
     let hub = Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
-    let worker = Worker::new(&serve, hub, metrics);
+    let worker = Worker::new(&serve, hub, metrics, mailer);
     let app = App::new(jobs_db, bus.clone(), keyring.clone(), identity::STANDING_SQL);
     jobs::start(&app, keys.clone(), &worker);
     let identity = identity::Identity::new(keys, serve.identity());

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use notify::Mailer;
 use realtime::Hub;
 
 use crate::config::{Environment, Serve};
@@ -18,6 +19,7 @@ pub(crate) struct Worker {
 struct Shared {
     name: String,
     hub: Hub,
+    mailer: Mailer,
     metrics: PrometheusHandle,
     metrics_token: Option<String>,
     environment: Environment,
@@ -26,10 +28,11 @@ struct Shared {
 }
 
 impl Worker {
-    pub(crate) fn new(serve: &Serve, hub: Hub, metrics: PrometheusHandle) -> Self {
+    pub(crate) fn new(serve: &Serve, hub: Hub, metrics: PrometheusHandle, mailer: Mailer) -> Self {
         let shared = Shared {
             name: serve.worker_id.clone(),
             hub,
+            mailer,
             metrics,
             metrics_token: serve.metrics_token.clone().filter(|token| !token.is_empty()),
             environment: serve.environment,
@@ -45,6 +48,10 @@ impl Worker {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.shared.hub
+    }
+
+    pub(crate) fn mailer(&self) -> &Mailer {
+        &self.shared.mailer
     }
 
     pub(crate) fn environment(&self) -> Environment {
