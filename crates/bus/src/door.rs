@@ -69,6 +69,17 @@ impl Bus {
         }
     }
 
+    /// Tells this process alone: what the others find out by themselves.
+    pub fn tell_control(&self, control: Control) {
+        self.ears.tell(Notice::Control(control));
+    }
+
+    /// Gives each control, wherever it comes from, to `heed` at once, before the listener takes it.
+    /// Once per bus.
+    pub fn on_control(&self, heed: impl Fn(Control) + Send + Sync + 'static) {
+        self.ears.heed(Box::new(heed));
+    }
+
     /// Listens to a venue. True when Redis has confirmed it: from now on no event is missed but by
     /// an outage, which `Notice::Connected` ends. False when there is no Redis at the moment; the
     /// wish is kept for when it comes back.
@@ -97,6 +108,8 @@ impl Bus {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use jiff::Timestamp;
 
     use super::*;
@@ -119,6 +132,19 @@ mod tests {
         let heard = incoming.next().await;
         assert!(matches!(heard, Some(Notice::Batch(heard, Origin::Local)) if heard == batch()));
         assert!(!bus.subscribe(VenueId(uuid::Uuid::nil())).await);
+    }
+
+    #[tokio::test]
+    async fn a_control_is_heeded_at_once_and_heard() {
+        let (bus, mut incoming) = Bus::start(BusConfig::default()).unwrap();
+        let count = Arc::new(AtomicU32::new(0));
+        let keep = Arc::clone(&count);
+        bus.on_control(move |_| drop(keep.fetch_add(1, Ordering::Relaxed)));
+        let session = kernel::ids::SessionId(uuid::Uuid::nil());
+        bus.publish_control(Control::SessionRevoked { session });
+        bus.tell_control(Control::SessionRevoked { session });
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+        assert!(matches!(incoming.next().await, Some(Notice::Control(_))));
     }
 
     #[tokio::test]

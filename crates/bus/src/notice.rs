@@ -1,5 +1,8 @@
 //! What the bus tells the process that listens.
 
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
 use kernel::event::Batch;
 use tokio::sync::mpsc;
 
@@ -50,14 +53,34 @@ impl Incoming {
     }
 }
 
+/// What is done at once with each control.
+type Heed = Box<dyn Fn(Control) + Send + Sync>;
+
 /// The bus' end.
-#[derive(Clone, Debug)]
-pub(crate) struct Ears(pub(crate) mpsc::Sender<Notice>);
+#[derive(Clone)]
+pub(crate) struct Ears {
+    notices: mpsc::Sender<Notice>,
+    heed: Arc<OnceLock<Heed>>,
+}
+
+impl fmt::Debug for Ears {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ears").finish_non_exhaustive()
+    }
+}
 
 impl Ears {
+    /// From now on each control is also given to `heed`. Only the first one counts.
+    pub(crate) fn heed(&self, heed: Heed) {
+        drop(self.heed.set(heed));
+    }
+
     /// Tells the listener, or counts that it could not be told.
     pub(crate) fn tell(&self, notice: Notice) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.0.try_send(notice) {
+        if let (Notice::Control(control), Some(heed)) = (&notice, self.heed.get()) {
+            heed(*control);
+        }
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.notices.try_send(notice) {
             metrics::counter!("rowlock_bus_notices_dropped_total").increment(1);
         }
     }
@@ -66,5 +89,5 @@ impl Ears {
 /// Both ends.
 pub(crate) fn ears() -> (Ears, Incoming) {
     let (tell, notices) = mpsc::channel(NOTICES_MAX);
-    (Ears(tell), Incoming { notices })
+    (Ears { notices: tell, heed: Arc::default() }, Incoming { notices })
 }

@@ -79,6 +79,11 @@ impl Caller {
         }
     }
 
+    fn distrusted(&self, app: &App) -> bool {
+        let claims = self.claims.as_ref();
+        claims.zip(self.venue).is_some_and(|(c, venue)| app.keys().distrusts(c.user, venue))
+    }
+
     fn scope(&self) -> Scope {
         let user = self.claims.as_ref().map(|claims| claims.user);
         match self.venue {
@@ -108,7 +113,9 @@ impl<G: Needs> FromRequest for Actor<G> {
         Box::pin(async move {
             let caller = caller?;
             let hint = caller.standing();
-            if hint.may(G::PERMISSION) {
+            // A role that was changed since the token was made is looked up, for reads too.
+            let changed = app.as_ref().is_some_and(|app| caller.distrusted(app));
+            if hint.may(G::PERMISSION) && !changed {
                 return Ok(caller.actor(hint));
             }
             let (Some(claims), Some(app)) = (&caller.claims, app) else {
@@ -153,6 +160,12 @@ pub fn bad_token(error: TokenError) -> Problem {
             "token_expired",
             "The access token has expired",
             "Get a new one with POST /api/v1/auth/refresh and send the same request again.",
+        ),
+        TokenError::Revoked => Problem::new(
+            401,
+            "token_revoked",
+            "The session is over",
+            "It was ended, here or from another device. Sign in again with POST /api/v1/auth/login.",
         ),
         TokenError::Invalid => Problem::new(
             401,

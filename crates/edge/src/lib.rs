@@ -14,6 +14,7 @@ pub mod rate;
 pub mod refusals;
 pub mod rejection;
 pub mod request_log;
+pub mod revoked;
 pub mod token;
 
 pub use actor::Actor;

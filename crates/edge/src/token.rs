@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use aws_lc_rs::digest;
+use bus::Control;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use kernel::clock::Clock;
 use kernel::ids::{SessionId, UserId, VenueId};
 use kernel::role::Role;
 use serde::{Deserialize, Serialize};
+
+use crate::revoked::Revoked;
 
 /// Who mints the tokens and whom they are for.
 pub const ISSUER: &str = "rowlock";
@@ -66,6 +69,9 @@ pub enum TokenError {
     /// It was good once.
     #[error("the token has expired")]
     Expired,
+    /// Its session was ended.
+    #[error("the token's session is over")]
+    Revoked,
     /// It is not one of ours.
     #[error("the token is not valid")]
     Invalid,
@@ -78,6 +84,7 @@ pub struct Keyring {
     keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
     remembered: Arc<Mutex<HashMap<[u8; 32], Claims>>>,
     unknown_kid: Arc<AtomicBool>,
+    revoked: Arc<Revoked>,
 }
 
 impl Keyring {
@@ -89,6 +96,7 @@ impl Keyring {
             keys: Arc::default(),
             remembered: Arc::default(),
             unknown_kid: Arc::default(),
+            revoked: Arc::default(),
         }
     }
 
@@ -112,10 +120,22 @@ impl Keyring {
         self.unknown_kid.swap(false, Ordering::Relaxed)
     }
 
+    /// Somebody's rights were taken back: from now on tokens that say otherwise are not believed.
+    pub fn heed(&self, control: Control) {
+        self.revoked.heed(control, self.clock.now());
+    }
+
+    /// Whether the role that tokens of `user` name for `venue` may be one of before a change: then
+    /// only the database knows.
+    #[must_use]
+    pub fn distrusts(&self, user: UserId, venue: VenueId) -> bool {
+        self.revoked.has_role(user, venue)
+    }
+
     /// What the token says, when it is one of ours and still counts.
     ///
     /// # Errors
-    /// `Expired` or `Invalid`.
+    /// `Expired`, `Revoked` or `Invalid`.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(TokenError::Invalid);
@@ -130,6 +150,9 @@ impl Keyring {
         if claims.expires_at + LEEWAY < self.clock.now() {
             self.remembered.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
             return Err(TokenError::Expired);
+        }
+        if self.revoked.has_session(claims.session) {
+            return Err(TokenError::Revoked);
         }
         self.remember(hash, &claims);
         Ok(claims)

@@ -119,6 +119,7 @@ impl Session {
         match (token.map(|token| self.app.keys().verify(token)), self.person) {
             (Some(Ok(claims)), _) => self.sign_in(id, &claims),
             (Some(Err(TokenError::Expired)), _) => self.socket.close(CloseCode::TokenExpired),
+            (Some(Err(TokenError::Revoked)), _) => self.socket.close(CloseCode::Forbidden),
             (Some(Err(TokenError::Invalid)), _) => self.socket.close(CloseCode::BadToken),
             (None, None) => self.stay_anonymous(id),
             (None, Some(_)) => self.refuse(id, "bad_request", "a renewal needs a token"),
