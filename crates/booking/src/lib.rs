@@ -5,6 +5,7 @@ pub mod cancel_booking;
 pub mod cancel_show;
 pub mod change_show;
 pub mod create_show;
+pub mod erase_person;
 pub mod error;
 mod event;
 pub mod expire_holds;

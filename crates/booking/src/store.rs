@@ -2,6 +2,7 @@
 
 pub mod bookings;
 pub mod holds;
+pub mod people;
 pub mod seats;
 pub mod shows;
 pub mod snapshot;
@@ -9,5 +10,5 @@ pub mod snapshot;
 /// Every statement with its name, for the test that prepares them all on the migrated schema.
 #[must_use]
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    [shows::ALL, seats::ALL, holds::ALL, bookings::ALL, snapshot::ALL].concat()
+    [shows::ALL, seats::ALL, holds::ALL, bookings::ALL, people::ALL, snapshot::ALL].concat()
 }

@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod keys;
+pub mod people;
 pub mod sessions;
 pub mod users;
 pub mod venues;
@@ -19,5 +20,6 @@ pub const STANDING_SQL: &str = "select u.active, m.role
 #[must_use]
 pub fn all() -> Vec<(&'static str, &'static str)> {
     let standing: &[(&str, &str)] = &[("STANDING_SQL", STANDING_SQL)];
-    [standing, attempts::ALL, keys::ALL, sessions::ALL, users::ALL, venues::ALL].concat()
+    [standing, attempts::ALL, keys::ALL, people::ALL, sessions::ALL, users::ALL, venues::ALL]
+        .concat()
 }

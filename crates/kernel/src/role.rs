@@ -157,6 +157,8 @@ permissions! {
     ReadMembers: staff + Manager;
     /// Give and take roles, never above one's own.
     ChangeMembers: staff + Manager;
+    /// Read what privileged people did.
+    ReadAudit: staff + Manager;
     /// Read shows that are announced, and their seat maps.
     ReadShows: anyone;
     /// Read and change shows and layouts.
@@ -171,6 +173,20 @@ permissions! {
     ReadBooking: customer + Manager + Host + BoxOffice;
     /// List and search all bookings of a venue.
     ListBookings: staff + Manager + Host + BoxOffice;
+    /// Read tables, sections and figures of the floor, without names.
+    ReadFloor: staff + Manager + Host + BoxOffice + Scanner + Therapist + Cashier + Monitor;
+    /// Move tables and sections, save and apply layouts.
+    ArrangeFloor: staff + Manager + Host;
+    /// Change how the floor works: turn times, opening hours, pacing.
+    SetUpFloor: staff + Manager;
+    /// Read parties and reservations with their names.
+    ReadGuests: staff + Manager + Host + BoxOffice;
+    /// Receive, seat and dismiss parties.
+    SeatGuests: staff + Manager + Host;
+    /// Ask how long the wait is, and when a table is free.
+    AskForTables: anyone;
+    /// Reserve a table for oneself, or for anybody as staff.
+    ReserveTables: customer + Manager + Host;
     /// Listen to a venue's events, as far as its topics allow.
     Listen: anyone;
 }
@@ -181,11 +197,12 @@ mod tests {
 
     #[test]
     fn owners_have_every_permission_and_strangers_few() {
+        use Permission::{AskForTables, Enter, Listen, ReadShows};
         for permission in Permission::ALL {
             assert!(Standing::Member(Role::Owner).may(*permission), "{}", permission.name());
         }
         let open: Vec<_> = Permission::ALL.iter().filter(|p| Standing::Anyone.may(**p)).collect();
-        assert_eq!(open, [&Permission::Enter, &Permission::ReadShows, &Permission::Listen]);
+        assert_eq!(open, [&Enter, &ReadShows, &AskForTables, &Listen]);
     }
 
     #[test]

@@ -199,12 +199,11 @@ impl Db {
     /// # Errors
     /// When PostgreSQL is away or busy.
     pub async fn verify_audit(&self, only: Option<VenueId>) -> Result<Vec<Verdict>, DbError> {
-        let chains: Vec<Uuid> = match only {
-            Some(venue) => vec![venue.0],
-            None => {
-                let rows = self.read(Scope::job(), async |q| q.query(CHAINS, &[]).await).await?;
-                rows.iter().map(|row| row.col("venue_id")).collect::<Result<_, DbError>>()?
-            }
+        let chains: Vec<Uuid> = if let Some(venue) = only {
+            vec![venue.0]
+        } else {
+            let rows = self.read(Scope::job(), async |q| q.query(CHAINS, &[]).await).await?;
+            rows.iter().map(|row| row.col("venue_id")).collect::<Result<_, DbError>>()?
         };
         let mut verdicts = Vec::with_capacity(chains.len());
         for venue in chains {

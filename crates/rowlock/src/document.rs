@@ -28,6 +28,7 @@ use crate::ops;
         (name = "identity", description = "Who somebody is, and what they are in a venue"),
         (name = "booking", description = "Shows, their seats, and who has them"),
         (name = "realtime", description = "Events as they happen"),
+        (name = "audit", description = "What privileged people did"),
         (name = "operations", description = "The server itself"),
     ),
     modifiers(&Bearer),
@@ -52,6 +53,8 @@ pub(crate) fn openapi() -> Value {
         booking::Api::openapi(),
         realtime::RealtimeApi::openapi(),
         ops::Api::openapi(),
+        crate::audit::Api::openapi(),
+        crate::person::Api::openapi(),
     ] {
         document.merge(slice);
     }

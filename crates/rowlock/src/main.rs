@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod audit;
 mod config;
 mod demo;
 mod document;
@@ -8,6 +9,7 @@ mod healthcheck;
 mod jobs;
 mod operations;
 mod ops;
+mod person;
 mod routes;
 mod serve;
 mod snapshot;
@@ -39,6 +41,12 @@ enum Command {
     Demo(config::Demo),
     /// Write the API's documents.
     Openapi(config::Openapi),
+    /// Verify the audit log.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Erase a person.
+    #[command(subcommand)]
+    Person(person::PersonCommand),
     /// Ask the worker of this machine whether it is ready.
     Healthcheck(config::Healthcheck),
 }
@@ -54,6 +62,8 @@ fn main() -> ExitCode {
             Command::Migrate(database) => migrate(database).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Openapi(openapi) => document::write(&openapi),
+            Command::Audit(command) => audit::run(command).await,
+            Command::Person(command) => person::run(command).await,
             Command::Healthcheck(check) => healthcheck::run(&check).await,
         }
     });

@@ -3,7 +3,8 @@
 
 use kernel::role::Permission::{
     self, ActForSelf, CancelBookings, ChangeMembers, ChangeVenue, Enter, HoldSeats, ListBookings,
-    Listen, ManageShows, OpenVenue, ReadBooking, ReadMembers, ReadShows, ReadVenue, WithholdSeats,
+    Listen, ManageShows, OpenVenue, ReadAudit, ReadBooking, ReadMembers, ReadShows, ReadVenue,
+    WithholdSeats,
 };
 
 /// Operation and the permission that it needs.
@@ -47,6 +48,10 @@ pub(crate) const OPERATIONS: &[(&str, Permission)] = &[
     ("openSocket", Listen),
     ("listEvents", Listen),
     ("getSnapshot", Listen),
+    // what is written down, and what is kept of a person
+    ("listAudit", ReadAudit),
+    ("exportMe", ActForSelf),
+    ("eraseMe", ActForSelf),
     // operation of the server itself
     ("getLimits", Enter),
 ];

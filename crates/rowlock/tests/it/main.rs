@@ -1,5 +1,6 @@
 //! The API's tests: real workers over real PostgreSQL and Redis, one file per slice or promise.
 
+mod audit;
 mod booking;
 mod booking_expiry;
 mod booking_once;
