@@ -12,6 +12,7 @@ use crate::latency::Latencies;
 const PROBE_TIME: Duration = Duration::from_secs(1);
 /// PostgreSQL's page.
 const PAGE_BYTES: usize = 8192;
+const MICROS_PER_MS: f64 = 1e3;
 
 /// The median of `fdatasync` after a page was written over, in milliseconds, in a folder on the
 /// same disk as the database.
@@ -30,5 +31,5 @@ pub(crate) fn fdatasync_ms(folder: &Path) -> Result<f64> {
         times.push(asked.elapsed().as_micros());
     }
     std::fs::remove_file(&path)?;
-    Ok(times.percentile_ms(50))
+    Ok(f64::from(times.percentile(50)) / MICROS_PER_MS)
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bench;
+mod chaos;
 mod cpu;
 mod disk;
 mod house;
@@ -9,6 +10,7 @@ mod latency;
 mod load;
 mod pgbench;
 mod sql;
+mod ws;
 
 use std::process::ExitCode;
 
@@ -26,14 +28,21 @@ enum Command {
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Write and listen while somebody else breaks things.
+    Chaos(chaos::Options),
 }
 
 fn main() -> ExitCode {
-    let Command::Bench(bench) = Arguments::parse().command;
+    let command = Arguments::parse().command;
     // One thread: the generator shares its cores with what it measures, and one core is plenty.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(bench::run(bench)),
+        Ok(runtime) => runtime.block_on(async {
+            match command {
+                Command::Bench(bench) => bench::run(bench).await,
+                Command::Chaos(options) => chaos::run(options).await,
+            }
+        }),
         Err(error) => Err(error.into()),
     };
     match outcome {

@@ -1,5 +1,7 @@
 //! `bench booking`: loadgen measures holds and bookings on a stage of its own.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 
 use super::stage::{POOL_SIZE, Place, Stage};
@@ -32,11 +34,17 @@ pub(crate) struct Options {
     /// The database in memory, `fsync` still on: no noise of the disk.
     #[arg(long)]
     ram: bool,
+    /// A server that is built already, instead of building one.
+    #[arg(long, value_name = "PROGRAM")]
+    bin: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    println!("bench      building rowlock and loadgen for release; the first time takes minutes");
-    let rowlock = cargo::build_rowlock(Profile::Release)?;
+    println!("bench      building for release; the first time takes minutes");
+    let rowlock = match &options.bin {
+        Some(built) => built.clone(),
+        None => cargo::build_rowlock(Profile::Release)?,
+    };
     let mut build = cargo::cargo();
     cargo::run(
         build.args(["build", "--release", "--package", "loadgen"]),
@@ -44,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     )?;
     let place = if options.ram { Place::Memory } else { Place::Disk };
     let stage = Stage::start(&rowlock, options.workers, place)?;
-    let mut loadgen = std::process::Command::new(rowlock.with_file_name("loadgen"));
+    let mut loadgen = std::process::Command::new(cargo::target()?.join("release/loadgen"));
     loadgen.args(["bench", "booking"]);
     let figures = [
         ("--seconds", options.seconds.to_string()),

@@ -14,6 +14,7 @@ use crate::latency::{figure, median, span};
 use crate::load::Tally;
 
 const MICROS_PER_SEC: f64 = 1e6;
+const MICROS_PER_MS: f64 = 1e3;
 
 /// One run of one side.
 #[derive(Debug, Clone, Serialize)]
@@ -41,12 +42,14 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(tally: &mut Tally, ok_per_sec: f64, spent: &Spent) -> Self {
         let per_write = |secs_per_sec: f64| secs_per_sec / ok_per_sec * MICROS_PER_SEC;
+        let mut percentile_ms =
+            |percent| f64::from(tally.latencies.percentile(percent)) / MICROS_PER_MS;
         Self {
             ok_per_sec,
             refused: tally.refused,
             errors: tally.errors,
-            p50_ms: tally.latencies.percentile_ms(50),
-            p99_ms: tally.latencies.percentile_ms(99),
+            p50_ms: percentile_ms(50),
+            p99_ms: percentile_ms(99),
             workers_micros: per_write(spent.workers),
             postgres_micros: per_write(spent.postgres),
             redis_micros: per_write(spent.redis),

@@ -1,0 +1,285 @@
+//! A client that listens, as the protocol's text tells it to: it resumes with the last position it
+//! applied, loads the snapshot when it is told to, and comes back when it is cut.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::Shared;
+use super::dice::Dice;
+use super::people::{Person, Venue, text};
+use super::record::{Pos, Seats, Span};
+use crate::http::{Connection, head, write_request};
+use crate::ws::{Frame, WebSocket};
+
+/// How long connecting, greeting and one look at a snapshot may take.
+const STEP_MAX: Duration = Duration::from_secs(4);
+/// A server says something every 25 s; a client that hears nothing for longer goes elsewhere.
+const SILENCE_MAX: Duration = Duration::from_secs(35);
+const BACKOFF_MAX: Duration = Duration::from_millis(400);
+/// "Too many connections": cut ones are still being noticed.
+const TOO_MANY: u16 = 4504;
+
+/// What the others may know of a listener.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) venue: String,
+    /// Up to there it has heard everything, on a connection that is open.
+    pub(crate) seq: Cell<i64>,
+    pub(crate) state: std::cell::RefCell<Seats>,
+}
+
+pub(crate) struct Listener {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) venue: Rc<Venue>,
+    pub(crate) person: Rc<Person>,
+    /// All that are open, unless some are named.
+    pub(crate) topics: Option<Vec<&'static str>>,
+    pub(crate) number: usize,
+    pub(crate) dice: Dice,
+    pub(crate) progress: Rc<Progress>,
+    /// Rises when sockets are to be cut: by how many of a hundred.
+    pub(crate) cuts: watch::Receiver<u64>,
+    pub(crate) connections: u32,
+    /// The last position applied; none before the first snapshot.
+    pub(crate) pos: Option<String>,
+}
+
+/// Why a connection is over.
+enum End {
+    Cut,
+    Closed(u16),
+}
+
+impl Listener {
+    /// Listens until it is told to stop.
+    pub(crate) async fn run(mut self) {
+        while !self.shared.listeners_stop.get() {
+            self.connections += 1;
+            match self.session().await {
+                Ok(End::Closed(code)) if code >= 4500 && code != TOO_MANY => {
+                    let number = self.number;
+                    self.shared.violation(format!("listener {number} was sent off with {code}"));
+                }
+                // Whatever it was: back, and on from where it was.
+                Ok(_) | Err(_) => {}
+            }
+            sleep(self.dice.jitter(BACKOFF_MAX)).await;
+        }
+    }
+
+    async fn session(&mut self) -> Result<End> {
+        let address = self.shared.address(&mut self.dice);
+        let mut socket = timeout(STEP_MAX, WebSocket::open(address)).await??;
+        let auth = json!({ "op": "auth", "id": 1, "token": self.person.token() });
+        socket.send(&auth.to_string()).await?;
+        if self.pos.is_none() {
+            self.load().await?;
+        }
+        let since = self.pos.clone().context("a snapshot has a position")?;
+        let mut sub = json!({ "op": "sub", "id": 2, "venue": self.venue.id, "since": since });
+        if let (Some(topics), Some(fields)) = (&self.topics, sub.as_object_mut()) {
+            fields.insert("topics".to_owned(), json!(topics));
+        }
+        socket.send(&sub.to_string()).await?;
+        let from = Pos::parse(&since)?;
+        let mut span = Span {
+            listener: self.number,
+            connection: self.connections,
+            venue: self.venue.id.clone(),
+            topics: Vec::new(),
+            from,
+            to: from,
+            seen: Vec::new(),
+        };
+        self.shared.record.borrow_mut().connections += 1;
+        let end = self.hear(&mut socket, &mut span).await;
+        self.close_span(span);
+        end
+    }
+
+    async fn hear(&mut self, socket: &mut WebSocket, span: &mut Span) -> Result<End> {
+        let mut cuts = self.cuts.clone();
+        cuts.mark_unchanged();
+        loop {
+            let frame = tokio::select! {
+                frame = timeout(SILENCE_MAX, socket.next()) => frame.context("silence")??,
+                changed = cuts.changed() => {
+                    changed?;
+                    let share = *cuts.borrow_and_update() % 1000;
+                    if self.dice.below(100) < share {
+                        return Ok(End::Cut);
+                    }
+                    continue;
+                }
+            };
+            match frame {
+                Frame::Ping => {}
+                Frame::Close(code, _) => {
+                    *self.shared.record.borrow_mut().closes.entry(code).or_default() += 1;
+                    return Ok(End::Closed(code));
+                }
+                Frame::Text(frame) => {
+                    let frame: Value = serde_json::from_slice(frame)?;
+                    self.take(&frame, span).await?;
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, frame: &Value, span: &mut Span) -> Result<()> {
+        if frame.get("type").is_some() {
+            return self.event(frame, span);
+        }
+        match frame.get("op").and_then(Value::as_str) {
+            Some("ok") if frame.get("id") == Some(&json!(2)) => {
+                span.topics = topics(frame);
+                // What follows up to the position is a replay.
+                if frame.get("replay") == Some(&json!(0)) && !self.is_resync_next(frame, span)? {
+                    self.reach(frame, span)?;
+                }
+            }
+            Some("pos") => self.reach(frame, span)?,
+            Some("topics") => bail!("nobody changes roles here: {frame}"),
+            Some("resync") => self.resync(frame, span).await?,
+            Some("err") => bail!("refused: {frame}"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// With nothing to replay the answer's position is ours, or a `resync` follows; which of the
+    /// two only the next frame tells, so nothing is concluded from a position ahead of ours.
+    fn is_resync_next(&self, frame: &Value, span: &Span) -> Result<bool> {
+        Ok(Pos::parse(&text(frame, "/pos")?)? != span.to)
+    }
+
+    fn event(&mut self, event: &Value, span: &mut Span) -> Result<()> {
+        let pos_text = text(event, "/pos")?;
+        let pos = Pos::parse(&pos_text)?;
+        let who = format!("listener {}, connection {}", self.number, self.connections);
+        if text(event, "/venue_id")? != span.venue {
+            self.shared.violation(format!("{who}: an event of another venue: {event}"));
+        }
+        if event.get("seq").and_then(Value::as_i64) != Some(pos.seq) {
+            self.shared.violation(format!("{who}: seq and pos differ: {event}"));
+        }
+        if pos.seq <= span.to.seq {
+            self.shared.violation(format!("{who}: {pos} came after {}", span.to));
+        }
+        span.seen.push(pos);
+        span.to = pos;
+        self.shared.record.borrow_mut().deliveries += 1;
+        let known = self.pos.as_deref().map(Pos::parse).transpose()?.unwrap_or_default();
+        if pos.seq > known.seq {
+            apply(&mut self.progress.state.borrow_mut(), event);
+            self.pos = Some(pos_text);
+            self.progress.seq.set(pos.seq);
+        }
+        Ok(())
+    }
+
+    fn reach(&mut self, frame: &Value, span: &mut Span) -> Result<()> {
+        let pos_text = text(frame, "/pos")?;
+        let pos = Pos::parse(&pos_text)?;
+        if pos.seq < span.to.seq {
+            let (number, to) = (self.number, span.to);
+            self.shared.violation(format!("listener {number}: went back from {to} to {pos}"));
+            return Ok(());
+        }
+        span.to = pos;
+        let known = self.pos.as_deref().map(Pos::parse).transpose()?.unwrap_or_default();
+        if pos.seq >= known.seq {
+            self.pos = Some(pos_text);
+            self.progress.seq.set(pos.seq);
+        }
+        Ok(())
+    }
+
+    /// Continuity was not proved: what was is closed, the snapshot is loaded, live goes on.
+    async fn resync(&mut self, frame: &Value, span: &mut Span) -> Result<()> {
+        let (reason, pos) = (text(frame, "/reason")?, Pos::parse(&text(frame, "/pos")?)?);
+        if reason != "behind" {
+            let number = self.number;
+            self.shared.violation(format!("listener {number}: resync {reason}, nothing was lost"));
+        }
+        *self.shared.record.borrow_mut().resyncs.entry(reason).or_default() += 1;
+        let mut next = span.clone();
+        (next.from, next.to, next.seen) = (pos, pos, Vec::new());
+        self.close_span(std::mem::replace(span, next));
+        self.load().await
+    }
+
+    /// Loads the snapshot. What it holds already is not applied again.
+    async fn load(&mut self) -> Result<()> {
+        let (pos, state) = snapshot(&self.shared, &mut self.dice, &self.venue, &self.person).await?;
+        *self.progress.state.borrow_mut() = state;
+        self.progress.seq.set(Pos::parse(&pos)?.seq);
+        self.pos = Some(pos);
+        Ok(())
+    }
+
+    fn close_span(&self, span: Span) {
+        if !span.topics.is_empty() {
+            self.shared.record.borrow_mut().spans.push(span);
+        }
+    }
+}
+
+/// Position and seats of a venue, over HTTP.
+pub(crate) async fn snapshot(
+    shared: &Shared,
+    dice: &mut Dice,
+    venue: &Venue,
+    person: &Person,
+) -> Result<(String, Seats)> {
+    let path = format!("/api/v1/venues/{}/snapshot?topics=seats", venue.id);
+    let mut request = Vec::new();
+    write_request(&mut request, &head("GET", &path, &person.token()), "chaos-snapshot", "");
+    let looked = async {
+        let mut connection = Connection::open(shared.address(dice)).await?;
+        let reply = connection.send(&request).await?;
+        if reply.status != 200 {
+            bail!("the snapshot was answered with {}", reply.status);
+        }
+        anyhow::Ok(serde_json::from_slice::<Value>(reply.body)?)
+    };
+    let answer = timeout(STEP_MAX, looked).await??;
+    let mut seats = Seats::new();
+    for show in answer.get("seats").and_then(Value::as_array).context("no seats")? {
+        take_seats(&mut seats, show);
+    }
+    Ok((text(&answer, "/pos")?, seats))
+}
+
+fn apply(state: &mut Seats, event: &Value) {
+    if event.get("type").is_some_and(|kind| kind == "seats_updated")
+        && let Some(changed) = event.get("data")
+    {
+        take_seats(state, changed);
+    }
+}
+
+fn take_seats(state: &mut Seats, changed: &Value) {
+    let of = |from: &Value, name: &str| {
+        from.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    for seat in changed.get("seats").and_then(Value::as_array).into_iter().flatten() {
+        let (place, status) = ((of(changed, "showId"), of(seat, "id")), of(seat, "status"));
+        if status == "free" {
+            state.remove(&place);
+        } else {
+            state.insert(place, status);
+        }
+    }
+}
+
+fn topics(frame: &Value) -> Vec<String> {
+    let names = frame.get("topics").and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
