@@ -1,10 +1,9 @@
 //! What can be looked at. Nothing here locks.
 
-use std::future::{Ready, ready};
-
 use actix_web::dev::Payload;
 use actix_web::http::header::{ETAG, IF_NONE_MATCH};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get, web};
+use edge::late::{Late, late};
 use edge::page::{Items, Page};
 use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
 use kernel::event::Pos;
@@ -70,14 +69,15 @@ pub struct HoldToken(
 
 impl FromRequest for HoldToken {
     type Error = Rejection;
-    type Future = Ready<Result<Self, Rejection>>;
+    type Future = Late<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let token = request.headers().get(HOLD_TOKEN).and_then(|value| value.to_str().ok());
-        ready(token.map(|token| Self(token.to_owned())).ok_or_else(|| {
+        let token = token.map(|token| Self(token.to_owned())).ok_or_else(|| {
             let detail = "Send the hold's token in the header Hold-Token.";
             Problem::new(400, "booking.token_missing", "The hold's token is missing", detail).into()
-        }))
+        });
+        late(request, token)
     }
 }
 

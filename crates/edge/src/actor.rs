@@ -14,12 +14,14 @@ use pg::DbError;
 
 use crate::address::ClientAddress;
 use crate::app::App;
+use crate::late::deciding;
 use crate::rejection::{Rejection, no_such_route};
 use crate::request_log::request_id;
 use crate::token::{Claims, TokenError};
 
 /// The caller of an operation that needs `G`. Always a handler's first argument: actix polls
-/// extractors in order and answers the first error, so 401 comes before any word about the body.
+/// extractors in order and answers the first error, so 401 comes before any word about the body;
+/// where the database has to be asked, `late` keeps such words back.
 pub struct Actor<G> {
     /// Whose data the operation may touch, and who acts.
     pub scope: Scope,
@@ -110,12 +112,18 @@ impl<G: Needs> FromRequest for Actor<G> {
             None => Err(Rejection::from(DbError::Away)),
         };
         let path = request.path().to_owned();
-        Box::pin(async move {
-            let caller = caller?;
-            let hint = caller.standing();
+        let to_be_read = caller.as_ref().is_ok_and(|caller| {
             // A role that was changed since the token was made is looked up, for reads too.
             let changed = app.as_ref().is_some_and(|app| caller.distrusted(app));
-            if hint.may(G::PERMISSION) && !changed {
+            changed || !caller.standing().may(G::PERMISSION)
+        });
+        let deciding = to_be_read.then(|| deciding(request));
+        Box::pin(async move {
+            // Whatever else is wrong with the request is told when this is dropped.
+            let _deciding = deciding;
+            let caller = caller?;
+            if !to_be_read {
+                let hint = caller.standing();
                 return Ok(caller.actor(hint));
             }
             let (Some(claims), Some(app)) = (&caller.claims, app) else {

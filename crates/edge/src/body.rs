@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+use crate::late::decided;
 use crate::limits::{BODY_MAX, BODY_MAX_BYTES, JSON_DEPTH_MAX};
 use crate::rejection::Rejection;
 use crate::token::sha256;
@@ -108,6 +109,16 @@ impl<T> Body<T> {
     }
 }
 
+impl<T: Input> Body<T> {
+    async fn read(payload: Payload) -> Result<Self, Rejection> {
+        let bytes = tokio::time::timeout(BODY_MAX, read(payload))
+            .await
+            .map_err(|_| Rejection::from(too_slow()))??;
+        let value = parse(&bytes)?;
+        Ok(Self { value, hash: sha256(&bytes) })
+    }
+}
+
 impl<T: Input> FromRequest for Body<T> {
     type Error = Rejection;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
@@ -117,16 +128,13 @@ impl<T: Input> FromRequest for Body<T> {
             request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_none_or(
                 |value| value.starts_with("application/json") || value.contains("+json"),
             );
-        let payload = payload.take();
+        let (payload, decided) = (payload.take(), decided(request));
         Box::pin(async move {
-            if !json {
-                return Err(not_json());
+            let body = if json { Self::read(payload).await } else { Err(not_json()) };
+            if body.is_err() {
+                decided.await;
             }
-            let bytes = tokio::time::timeout(BODY_MAX, read(payload))
-                .await
-                .map_err(|_| Rejection::from(too_slow()))??;
-            let value = parse(&bytes)?;
-            Ok(Self { value, hash: sha256(&bytes) })
+            body
         })
     }
 }

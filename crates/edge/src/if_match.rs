@@ -1,12 +1,11 @@
 //! The `If-Match` header: the version that a change was decided on.
 
-use std::future::{Ready, ready};
-
 use actix_web::dev::Payload;
 use actix_web::http::header::IF_MATCH;
 use actix_web::{FromRequest, HttpRequest};
 use kernel::problem::Problem;
 
+use crate::late::{Late, late};
 use crate::rejection::Rejection;
 
 /// The version that the client has seen, if it said so.
@@ -15,14 +14,17 @@ pub struct IfMatch(pub Option<i64>);
 
 impl FromRequest for IfMatch {
     type Error = Rejection;
-    type Future = Ready<Result<Self, Rejection>>;
+    type Future = Late<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(value) = request.headers().get(IF_MATCH) else { return ready(Ok(Self(None))) };
-        ready(read(value.to_str().unwrap_or_default()).ok_or_else(|| {
+        let Some(value) = request.headers().get(IF_MATCH) else {
+            return late(request, Ok(Self(None)));
+        };
+        let seen = read(value.to_str().unwrap_or_default()).ok_or_else(|| {
             let detail = "Give the ETag of the answer that you saw, like \"7\", or leave it away.";
             Problem::new(400, "bad_if_match", "The If-Match cannot be used", detail).into()
-        }))
+        });
+        late(request, seen)
     }
 }
 

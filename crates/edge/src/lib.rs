@@ -6,6 +6,7 @@ pub mod answer;
 pub mod app;
 pub mod body;
 pub mod if_match;
+pub mod late;
 pub mod limits;
 pub mod once;
 pub mod page;

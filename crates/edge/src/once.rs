@@ -1,13 +1,12 @@
 //! The `Idempotency-Key` header.
 
-use std::future::{Ready, ready};
-
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use kernel::problem::Problem;
 use pg::OnceKey;
 
 use crate::body::Body;
+use crate::late::{Late, late};
 use crate::limits::{KEY_MAX_CHARS, KEY_MIN_CHARS};
 use crate::rejection::Rejection;
 
@@ -52,7 +51,7 @@ impl OnceIfGiven {
 
 impl FromRequest for Once {
     type Error = Rejection;
-    type Future = Ready<Result<Self, Rejection>>;
+    type Future = Late<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let missing = || {
@@ -64,16 +63,16 @@ impl FromRequest for Once {
                  something, the same one when you repeat it after a lost answer.",
             )
         };
-        ready(read(request).and_then(|key| key.map(Self).ok_or_else(|| missing().into())))
+        late(request, read(request).and_then(|key| key.map(Self).ok_or_else(|| missing().into())))
     }
 }
 
 impl FromRequest for OnceIfGiven {
     type Error = Rejection;
-    type Future = Ready<Result<Self, Rejection>>;
+    type Future = Late<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(read(request).map(Self))
+        late(request, read(request).map(Self))
     }
 }
 

@@ -56,6 +56,7 @@ pub struct Items<T> {
     pub items: Vec<T>,
     /// Where the next page begins; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub next_cursor: Option<String>,
 }
 

@@ -8,22 +8,22 @@ use utoipa::IntoResponses;
 pub enum ReadRefusals {
     /// The request is broken: a query parameter, a cursor.
     #[response(status = 400, content_type = "application/problem+json")]
-    Broken(#[to_schema] ProblemBody),
+    Broken(ProblemBody),
     /// Nobody is signed in, or the access token does not count.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unknown(#[to_schema] ProblemBody),
+    Unknown(ProblemBody),
     /// The role does not include this.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] ProblemBody),
+    Forbidden(ProblemBody),
     /// There is no such thing in this venue.
     #[response(status = 404, content_type = "application/problem+json")]
-    Absent(#[to_schema] ProblemBody),
+    Absent(ProblemBody),
     /// Too many requests; `Retry-After` says when to try again.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] ProblemBody),
+    TooMany(ProblemBody),
     /// The server or its database is busy or away; `Retry-After` says when to try again.
     #[response(status = 503, content_type = "application/problem+json")]
-    Busy(#[to_schema] ProblemBody),
+    Busy(ProblemBody),
 }
 
 /// What any write may answer besides its success.
@@ -31,41 +31,41 @@ pub enum ReadRefusals {
 pub enum WriteRefusals {
     /// The request is broken: not JSON, no `Idempotency-Key`.
     #[response(status = 400, content_type = "application/problem+json")]
-    Broken(#[to_schema] ProblemBody),
+    Broken(ProblemBody),
     /// Nobody is signed in, or the access token does not count.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unknown(#[to_schema] ProblemBody),
+    Unknown(ProblemBody),
     /// The role does not include this.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] ProblemBody),
+    Forbidden(ProblemBody),
     /// There is no such thing in this venue.
     #[response(status = 404, content_type = "application/problem+json")]
-    Absent(#[to_schema] ProblemBody),
+    Absent(ProblemBody),
     /// The body did not arrive in time.
     #[response(status = 408, content_type = "application/problem+json")]
-    Slow(#[to_schema] ProblemBody),
+    Slow(ProblemBody),
     /// Somebody else was faster, or the state does not allow it; `current` shows the state.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] ProblemBody),
+    Conflict(ProblemBody),
     /// It was there and is over.
     #[response(status = 410, content_type = "application/problem+json")]
-    Over(#[to_schema] ProblemBody),
+    Over(ProblemBody),
     /// The version is stale; `current` shows the present one.
     #[response(status = 412, content_type = "application/problem+json")]
-    Stale(#[to_schema] ProblemBody),
+    Stale(ProblemBody),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
-    Large(#[to_schema] ProblemBody),
+    Large(ProblemBody),
     /// The body is not JSON by its Content-Type.
     #[response(status = 415, content_type = "application/problem+json")]
-    NotJson(#[to_schema] ProblemBody),
+    NotJson(ProblemBody),
     /// The body breaks a rule; `errors` says which, one by one.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] ProblemBody),
+    Invalid(ProblemBody),
     /// Too many requests; `Retry-After` says when to try again.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] ProblemBody),
+    TooMany(ProblemBody),
     /// The server or its database is busy or away; `Retry-After` says when to try again.
     #[response(status = 503, content_type = "application/problem+json")]
-    Busy(#[to_schema] ProblemBody),
+    Busy(ProblemBody),
 }
