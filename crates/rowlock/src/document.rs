@@ -31,6 +31,8 @@ use crate::ops;
         (name = "audit", description = "What privileged people did"),
         (name = "operations", description = "The server itself"),
     ),
+    // What every refusal looks like: responses name it, and nothing else collects it.
+    components(schemas(kernel::problem::ProblemBody)),
     modifiers(&Bearer),
 )]
 struct Root;
