@@ -200,6 +200,7 @@ fn listen(
             cuts: cuts.clone(),
             connections: 0,
             pos: None,
+            granted: None,
         };
         listeners.spawn_local(listener.run());
         progress.push(known);
@@ -265,7 +266,9 @@ async fn compare(
             }
             if Instant::now() > deadline {
                 let id = &venue.id;
-                shared.violation(format!("{other} listeners of {id} have other seats than its snapshot"));
+                shared.violation(format!(
+                    "{other} listeners of {id} have other seats than its snapshot"
+                ));
                 break;
             }
             sleep(LOOK).await;

@@ -27,7 +27,7 @@ struct Arguments {
 enum Command {
     /// Measure.
     #[command(subcommand)]
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
     /// Write and listen while somebody else breaks things.
     Chaos(chaos::Options),
 }
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(async {
             match command {
-                Command::Bench(bench) => bench::run(bench).await,
+                Command::Bench(bench) => bench::run(*bench).await,
                 Command::Chaos(options) => chaos::run(options).await,
             }
         }),

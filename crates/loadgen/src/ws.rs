@@ -17,6 +17,10 @@ const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
+const FINAL: u8 = 0x80;
+const MASKED: u8 = 0x80;
+/// Instead of a length: it stands in the two bytes that follow.
+const TWO_BYTES: u8 = 0x7e;
 
 /// A connection to a worker, or to whatever stands before it.
 pub(crate) struct WebSocket {
@@ -76,11 +80,11 @@ impl WebSocket {
 
     async fn write(&mut self, kind: u8, payload: &[u8]) -> Result<()> {
         let length = u16::try_from(payload.len()).context("the frame is too long")?;
-        let mut frame = vec![0x80 | kind];
+        let mut frame = vec![FINAL | kind];
         match u8::try_from(length) {
-            Ok(short) if short < 126 => frame.push(0x80 | short),
+            Ok(short) if short < TWO_BYTES => frame.push(MASKED | short),
             _ => {
-                frame.push(0x80 | 126);
+                frame.push(MASKED | TWO_BYTES);
                 frame.extend_from_slice(&length.to_be_bytes());
             }
         }

@@ -6,6 +6,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod down;
 mod openapi;
 mod test;
@@ -38,8 +39,8 @@ enum Command {
     Openapi(openapi::Options),
     /// Measure; carried out by loadgen.
     Bench(bench::Options),
-    /// Break things under load; carried out by loadgen.
-    Chaos(bench::Options),
+    /// Break things under load and judge what came of it.
+    Chaos(chaos::Options),
 }
 
 fn main() -> ExitCode {
@@ -49,8 +50,8 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Tidy => tidy::run(),
         Command::Openapi(options) => openapi::run(&options),
-        Command::Bench(options) => bench::run("bench", &options),
-        Command::Chaos(options) => bench::run("chaos", &options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Chaos(options) => chaos::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

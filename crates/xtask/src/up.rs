@@ -2,7 +2,7 @@
 
 mod facts;
 mod front;
-mod probe;
+pub(crate) mod probe;
 mod product;
 mod workers;
 

@@ -120,8 +120,12 @@ fn writes(writes: &[Write], truth: &Truth, found: &mut Vec<String>) {
             Outcome::Ok(id) => {
                 let there = match act {
                     Act::Hold => truth.holds.contains_key(id),
-                    Act::Book => truth.bookings.get(id).is_some_and(|(_, _, made_by)| made_by == key),
-                    Act::Release => truth.holds.get(id).is_some_and(|(_, status)| status == "released"),
+                    Act::Book => {
+                        truth.bookings.get(id).is_some_and(|(_, _, made_by)| made_by == key)
+                    }
+                    Act::Release => {
+                        truth.holds.get(id).is_some_and(|(_, status)| status == "released")
+                    }
                     Act::Cancel => {
                         truth.bookings.get(id).is_some_and(|(_, status, _)| status == "cancelled")
                     }
@@ -173,19 +177,31 @@ fn effects(writes: &[Write], truth: &Truth, found: &mut Vec<String>) {
     let cancelled = truth.bookings.values().filter(|(_, status, _)| status == "cancelled").count();
     let counts = [
         (Act::Hold, truth.holds.len(), events("seats_updated", "held")),
-        (Act::Book, truth.bookings.len(), truth.logs.values().flatten().filter(|event| event.kind == "booking_created").count()),
+        (
+            Act::Book,
+            truth.bookings.len(),
+            truth.logs.values().flatten().filter(|event| event.kind == "booking_created").count(),
+        ),
         (Act::Cancel, cancelled, events("booking_updated", "cancelled")),
     ];
     for (act, rows, told) in counts {
         let (least, more) = (counted(act, true), counted(act, false));
         if !(least..=least + more).contains(&rows) {
-            found.push(format!("{rows} × {act:?} in the database, {least} acknowledged, {more} unknown"));
+            found.push(format!(
+                "{rows} × {act:?} in the database, {least} acknowledged, {more} unknown"
+            ));
         }
         if rows != told {
             found.push(format!("{rows} × {act:?} in the database, {told} in the log"));
         }
     }
-    let made: Vec<&str> = truth.logs.values().flatten().filter(|event| event.kind == "booking_created").map(|event| event.entity.as_str()).collect();
+    let made: Vec<&str> = truth
+        .logs
+        .values()
+        .flatten()
+        .filter(|event| event.kind == "booking_created")
+        .map(|event| event.entity.as_str())
+        .collect();
     let once: BTreeSet<&str> = made.iter().copied().collect();
     if once.len() != made.len() || made.iter().any(|id| !truth.bookings.contains_key(*id)) {
         found.push("the log tells of a booking twice, or of one that is not there".to_owned());
@@ -205,7 +221,11 @@ fn listened(span: &Span, log: &[Logged], found: &mut Vec<String>) {
     let first = usize::try_from(span.from.seq).unwrap_or(0);
     let last = usize::try_from(span.to.seq).unwrap_or(0);
     let between = log.get(first..last).unwrap_or_default();
-    let due: Vec<i64> = between.iter().filter(|event| span.topics.contains(&event.topic)).map(|event| event.pos.seq).collect();
+    let due: Vec<i64> = between
+        .iter()
+        .filter(|event| span.topics.contains(&event.topic))
+        .map(|event| event.pos.seq)
+        .collect();
     let seen: Vec<i64> = span.seen.iter().map(|pos| pos.seq).collect();
     if due != seen {
         let missed: Vec<&i64> = due.iter().filter(|seq| !seen.contains(seq)).take(5).collect();

@@ -21,6 +21,8 @@ use crate::ws::{Frame, WebSocket};
 const STEP_MAX: Duration = Duration::from_secs(4);
 /// A server says something every 25 s; a client that hears nothing for longer goes elsewhere.
 const SILENCE_MAX: Duration = Duration::from_secs(35);
+/// A `resync` follows the answer to `sub` at once, or not at all.
+const GRANT_MAX: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_millis(400);
 /// "Too many connections": cut ones are still being noticed.
 const TOO_MANY: u16 = 4504;
@@ -48,6 +50,8 @@ pub(crate) struct Listener {
     pub(crate) connections: u32,
     /// The last position applied; none before the first snapshot.
     pub(crate) pos: Option<String>,
+    /// Where the venue was when listening was granted, and how much of its replay is still to come.
+    pub(crate) granted: Option<(String, u64)>,
 }
 
 /// Why a connection is over.
@@ -98,6 +102,7 @@ impl Listener {
             seen: Vec::new(),
         };
         self.shared.record.borrow_mut().connections += 1;
+        self.granted = None;
         let end = self.hear(&mut socket, &mut span).await;
         self.close_span(span);
         end
@@ -107,8 +112,16 @@ impl Listener {
         let mut cuts = self.cuts.clone();
         cuts.mark_unchanged();
         loop {
+            let patience = if self.granted.is_some() { GRANT_MAX } else { SILENCE_MAX };
             let frame = tokio::select! {
-                frame = timeout(SILENCE_MAX, socket.next()) => frame.context("silence")??,
+                frame = timeout(patience, socket.next()) => match frame {
+                    Ok(frame) => frame?,
+                    Err(_) if self.granted.is_some() => {
+                        self.settle_grant(span)?;
+                        continue;
+                    }
+                    Err(_) => bail!("silence"),
+                },
                 changed = cuts.changed() => {
                     changed?;
                     let share = *cuts.borrow_and_update() % 1000;
@@ -134,17 +147,20 @@ impl Listener {
 
     async fn take(&mut self, frame: &Value, span: &mut Span) -> Result<()> {
         if frame.get("type").is_some() {
+            self.settle_grant(span)?;
+            self.granted.iter_mut().for_each(|(_, left)| *left -= 1);
             return self.event(frame, span);
+        }
+        if frame.get("op").is_none_or(|op| op != "resync") {
+            self.settle_grant(span)?;
         }
         match frame.get("op").and_then(Value::as_str) {
             Some("ok") if frame.get("id") == Some(&json!(2)) => {
                 span.topics = topics(frame);
-                // What follows up to the position is a replay.
-                if frame.get("replay") == Some(&json!(0)) && !self.is_resync_next(frame, span)? {
-                    self.reach(frame, span)?;
-                }
+                let replay = frame.get("replay").and_then(Value::as_u64).unwrap_or(0);
+                self.granted = Some((text(frame, "/pos")?, replay));
             }
-            Some("pos") => self.reach(frame, span)?,
+            Some("pos") => self.reach(&text(frame, "/pos")?, span)?,
             Some("topics") => bail!("nobody changes roles here: {frame}"),
             Some("resync") => self.resync(frame, span).await?,
             Some("err") => bail!("refused: {frame}"),
@@ -153,10 +169,12 @@ impl Listener {
         Ok(())
     }
 
-    /// With nothing to replay the answer's position is ours, or a `resync` follows; which of the
-    /// two only the next frame tells, so nothing is concluded from a position ahead of ours.
-    fn is_resync_next(&self, frame: &Value, span: &Span) -> Result<bool> {
-        Ok(Pos::parse(&text(frame, "/pos")?)? != span.to)
+    /// The answer's position is ours once its replay is heard, unless a `resync` follows at once.
+    fn settle_grant(&mut self, span: &mut Span) -> Result<()> {
+        match self.granted.take_if(|(_, left)| *left == 0) {
+            Some((pos, _)) => self.reach(&pos, span),
+            None => Ok(()),
+        }
     }
 
     fn event(&mut self, event: &Value, span: &mut Span) -> Result<()> {
@@ -184,9 +202,8 @@ impl Listener {
         Ok(())
     }
 
-    fn reach(&mut self, frame: &Value, span: &mut Span) -> Result<()> {
-        let pos_text = text(frame, "/pos")?;
-        let pos = Pos::parse(&pos_text)?;
+    fn reach(&mut self, text: &str, span: &mut Span) -> Result<()> {
+        let pos = Pos::parse(text)?;
         if pos.seq < span.to.seq {
             let (number, to) = (self.number, span.to);
             self.shared.violation(format!("listener {number}: went back from {to} to {pos}"));
@@ -195,7 +212,7 @@ impl Listener {
         span.to = pos;
         let known = self.pos.as_deref().map(Pos::parse).transpose()?.unwrap_or_default();
         if pos.seq >= known.seq {
-            self.pos = Some(pos_text);
+            self.pos = Some(text.to_owned());
             self.progress.seq.set(pos.seq);
         }
         Ok(())
@@ -203,6 +220,7 @@ impl Listener {
 
     /// Continuity was not proved: what was is closed, the snapshot is loaded, live goes on.
     async fn resync(&mut self, frame: &Value, span: &mut Span) -> Result<()> {
+        self.granted = None;
         let (reason, pos) = (text(frame, "/reason")?, Pos::parse(&text(frame, "/pos")?)?);
         if reason != "behind" {
             let number = self.number;
@@ -217,7 +235,8 @@ impl Listener {
 
     /// Loads the snapshot. What it holds already is not applied again.
     async fn load(&mut self) -> Result<()> {
-        let (pos, state) = snapshot(&self.shared, &mut self.dice, &self.venue, &self.person).await?;
+        let (pos, state) =
+            snapshot(&self.shared, &mut self.dice, &self.venue, &self.person).await?;
         *self.progress.state.borrow_mut() = state;
         self.progress.seq.set(Pos::parse(&pos)?.seq);
         self.pos = Some(pos);

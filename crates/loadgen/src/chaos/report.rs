@@ -12,9 +12,8 @@ use super::record::{Outcome, Record};
 const SHOWN_MAX: usize = 20;
 
 pub(crate) fn write(folder: &Path, record: &Record, violations: &[String]) -> Result<()> {
-    let count = |of: fn(&Outcome) -> bool| {
-        record.writes.iter().filter(|write| of(&write.outcome)).count()
-    };
+    let count =
+        |of: fn(&Outcome) -> bool| record.writes.iter().filter(|write| of(&write.outcome)).count();
     let acked = count(|outcome| matches!(outcome, Outcome::Ok(_)));
     let refused = count(|outcome| matches!(outcome, Outcome::Fail(..)));
     let unknown = count(|outcome| matches!(outcome, Outcome::Unknown));

@@ -7,7 +7,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether `GET path` is answered with 200.
-pub(super) fn answers_ok(address: SocketAddr, path: &str) -> bool {
+pub(crate) fn answers_ok(address: SocketAddr, path: &str) -> bool {
     status(address, path).is_ok_and(|status| status.starts_with("HTTP/1.1 200"))
 }
 
