@@ -8,6 +8,7 @@ use kernel::ids::{UserId, VenueId};
 use kernel::problem::Problem;
 use kernel::role::{Needs, Permission, Standing};
 use kernel::scope::{Origin, Scope};
+use pg::control::Control;
 use pg::write::Refusal;
 use pg::{Db, DbError, OnceKey, Outcome, Query, Reader, Reply, Tx, WriteTask};
 
@@ -36,6 +37,10 @@ impl App {
     /// `standing_sql` reads a user's standing in a venue, see `DbConfig::standing_sql`.
     #[must_use]
     pub fn new(db: Db, bus: Bus, keys: Keyring, standing_sql: &'static str) -> Self {
+        if Control::PublishAfterCommit.is_out() {
+            let bus = bus.clone();
+            pg::control::publish_early(move |batch| bus.publish(batch));
+        }
         Self { db, bus, keys, standing_sql, limiter: Limiter::default(), rates: Rates::FREE }
     }
 

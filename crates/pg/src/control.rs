@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use kernel::event::Batch;
+
 /// What can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
@@ -47,6 +49,31 @@ impl Control {
     pub fn is_out(self) -> bool {
         false
     }
+}
+
+/// Who is told of events before they are committed, where `PublishAfterCommit` is out.
+#[cfg(feature = "controls")]
+static EARLY: std::sync::OnceLock<Box<dyn Fn(Batch) + Send + Sync>> = std::sync::OnceLock::new();
+/// Between telling and committing: what a crash in between shows.
+#[cfg(feature = "controls")]
+const EARLY_BY: std::time::Duration = std::time::Duration::from_millis(30);
+
+/// Names who publishes, once per process. A build without controls forgets it at once.
+pub fn publish_early(tell: impl Fn(Batch) + Send + Sync + 'static) {
+    #[cfg(feature = "controls")]
+    let _ = EARLY.set(Box::new(tell));
+    #[cfg(not(feature = "controls"))]
+    drop(tell);
+}
+
+pub(crate) async fn tell_early(batch: Batch) {
+    #[cfg(feature = "controls")]
+    if let Some(tell) = EARLY.get() {
+        tell(batch);
+        tokio::time::sleep(EARLY_BY).await;
+    }
+    #[cfg(not(feature = "controls"))]
+    drop(batch);
 }
 
 /// The statement as it is sent.

@@ -7,6 +7,7 @@ use deadpool_postgres::{
 };
 use kernel::clock::Clock;
 
+use crate::control::Control;
 use crate::{DbError, tls};
 
 /// How long a request waits for a free connection before it is refused with 503.
@@ -121,7 +122,9 @@ impl Db {
 }
 
 fn session_options() -> String {
-    let settings: Vec<_> =
-        SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+    let lazy = Control::DurableCommits.is_out().then_some(("synchronous_commit", "off"));
+    // Of two settings of one name the later one counts.
+    let settings = SESSION.iter().copied().chain(lazy);
+    let settings: Vec<_> = settings.map(|(name, value)| format!("-c {name}={value}")).collect();
     settings.join(" ")
 }

@@ -13,6 +13,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::audit::{APPEND, ActColumns};
+use crate::control::{self, Control};
 use crate::once::{FILL_ANSWER, Row as OnceRow};
 use crate::sql::Query;
 use crate::tx::Tx;
@@ -128,13 +129,32 @@ pub(crate) async fn commit(
     if !events.is_empty() {
         last.push(Query::new(EMIT, &event_params));
     }
-    let mut rows = tx.commit_with(&last).await?;
+    let mut rows = if Control::PublishAfterCommit.is_out() {
+        commit_told(tx, &last, &events).await?
+    } else {
+        tx.commit_with(&last).await?
+    };
     if events.is_empty() {
         return Ok(None);
     }
     let head = rows.pop().unwrap_or_default();
     let Reach::Venue(venue) = tx.scope.reach else { return Ok(None) };
     head.first().map(|row| batch(venue, &events, row)).transpose()
+}
+
+/// As the control wants it: tells of the events first and commits then.
+async fn commit_told(
+    tx: &mut Tx,
+    last: &[Query<'_>],
+    events: &[Event],
+) -> Result<Vec<Vec<Row>>, DbError> {
+    let rows = tx.send_changes(last).await?;
+    let head = rows.last().and_then(|rows| rows.first()).filter(|_| !events.is_empty());
+    if let (Reach::Venue(venue), Some(head)) = (tx.scope.reach, head) {
+        control::tell_early(batch(venue, events, head)?).await;
+    }
+    tx.commit_with(&[]).await?;
+    Ok(rows)
 }
 
 fn batch(venue: VenueId, events: &[Event], head: &Row) -> Result<Batch, DbError> {

@@ -269,6 +269,19 @@ impl Tx {
         &mut self,
         last: &[Query<'_>],
     ) -> Result<Vec<Vec<Row>>, DbError> {
+        let mut all = last.to_vec();
+        all.push(Query::new("commit", &[]));
+        let mut rows = self.send_changes(&all).await?;
+        self.finished = true;
+        rows.pop();
+        Ok(rows)
+    }
+
+    /// The changes, then `last`. Gives the rows of `last`.
+    pub(crate) async fn send_changes(
+        &mut self,
+        last: &[Query<'_>],
+    ) -> Result<Vec<Vec<Row>>, DbError> {
         if !self.begun {
             let _ = self.begin(&[]).await?;
         }
@@ -282,10 +295,7 @@ impl Tx {
             .collect();
         let last_at = all.len();
         all.extend_from_slice(last);
-        all.push(Query::new("commit", &[]));
         let mut rows = self.send(&all).await?;
-        self.finished = true;
-        rows.pop();
         Ok(rows.split_off(last_at))
     }
 
