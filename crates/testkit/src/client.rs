@@ -14,8 +14,9 @@ use serde_json::Value;
 use crate::Worker;
 
 /// How long a request is repeated while the server says that it is busy.
-const SETTLE_MAX: Duration = Duration::from_secs(30);
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
+const SETTLE_MAX: Duration = Duration::from_mins(1);
+/// Without a `Retry-After`.
+const BUSY_PAUSE_SECS: u64 = 1;
 
 /// A client of one user, or of nobody. Clones are the same user.
 #[derive(Clone, Debug)]
@@ -137,10 +138,11 @@ impl Ask {
         self
     }
 
-    /// Sends it, and again with the same key while the answer is 503, as a client should.
+    /// Sends it, and again with the same key while the answer is 503, as a client should: after
+    /// the pause that the server asks for, give or take a half, so that not all come back at once.
     ///
     /// # Errors
-    /// When no answer comes, or it is still 503 after half a minute.
+    /// When no answer comes, or it is still 503 after a minute.
     pub async fn settled(self) -> Result<Answered> {
         let deadline = Instant::now() + SETTLE_MAX;
         loop {
@@ -151,7 +153,10 @@ impl Ask {
             if Instant::now() >= deadline {
                 bail!("still 503 after {SETTLE_MAX:?}: {}", answer.json);
             }
-            tokio::time::sleep(BUSY_PAUSE).await;
+            let asked = answer.header("Retry-After").and_then(|secs| secs.parse().ok());
+            let millis = 1000 * asked.unwrap_or(BUSY_PAUSE_SECS);
+            let die = u64::from(uuid::Uuid::new_v4().as_fields().0);
+            tokio::time::sleep(Duration::from_millis(millis / 2 + die % (millis + 1))).await;
         }
     }
 

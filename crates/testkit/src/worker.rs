@@ -14,8 +14,8 @@ use devkit::{Running, Signal};
 const READY_PATIENCE: Duration = Duration::from_secs(20);
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
-/// How often a free port may be taken by somebody else before we get it.
-const PORT_TRIES: u32 = 5;
+/// How often a start may fail for a reason that passes.
+const STARTS_MAX: u32 = 5;
 /// Lines of a log that are shown.
 const SHOWN_MAX: usize = 25;
 
@@ -85,20 +85,24 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits until it answers; a port that somebody else took meanwhile is changed for another.
+    /// Waits until it answers. One that could not start because its port was taken meanwhile, or
+    /// because the database was busy, is started again, as whoever runs workers does.
     pub(crate) async fn ready(&self, http: &reqwest::Client) -> Result<()> {
         let deadline = Instant::now() + READY_PATIENCE;
-        let mut tries = PORT_TRIES;
+        let mut starts = 1;
         loop {
             let answer = http.get(format!("{}/readyz", self.base())).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
             let ended = self.lock().as_mut().map(Running::exited).transpose()?.flatten();
-            let port_taken = || devkit::tail(&self.log).contains("cannot listen");
+            let passes = || {
+                let said = devkit::tail(&self.log);
+                said.contains("cannot listen") || said.contains("database is busy")
+            };
             match ended {
-                Some(_) if tries > 0 && port_taken() => {
-                    tries -= 1;
+                Some(_) if starts < STARTS_MAX && passes() => {
+                    starts += 1;
                     self.port.store(devkit::free_port()?, Ordering::Relaxed);
                     self.spawn()?;
                 }

@@ -36,7 +36,7 @@ async fn abort(address: String, bytes: Vec<u8>, pause: Duration) -> Result<()> {
     Ok(())
 }
 
-/// How many holds there are once no worker makes any more of them.
+/// How many holds there are once the workers have made some and make no more.
 async fn settled(sql: &Sql) -> Result<i64> {
     let (mut last, mut since) = (-1, Instant::now());
     wait_until("the workers have done what they were asked", PATIENCE, async || {
@@ -44,7 +44,7 @@ async fn settled(sql: &Sql) -> Result<i64> {
         if holds != last {
             (last, since) = (holds, Instant::now());
         }
-        Ok((since.elapsed() > CALM).then_some(holds))
+        Ok((holds > 0 && since.elapsed() > CALM).then_some(holds))
     })
     .await
 }
@@ -76,7 +76,6 @@ async fn after_200_clients_that_went_away_no_connection_is_poisoned() -> Result<
         Ok((sql.value::<i64>(stuck, &[]).await? == 0).then_some(()))
     })
     .await?;
-    assert!(holds > 0, "no request was begun, so nothing is proved");
     let events = "select count(*) from log.venue_event where action = 'held'";
     let keys = "select count(*) from log.once where key like 'dropped-%' and status = 201";
     assert_eq!(live_claims(&sql).await?, holds);
