@@ -28,6 +28,7 @@ pub struct SessionKept {
     pub ended: bool,
     /// What the client called itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub agent: Option<String>,
 }
 

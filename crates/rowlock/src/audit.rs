@@ -59,6 +59,7 @@ pub(crate) struct AuditEntry {
     at: Timestamp,
     /// Who did it: a user; absent for the server itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     actor: Option<Uuid>,
     /// What was done.
     #[schema(example = "member_updated")]
