@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::late::deciding;
 use crate::rejection::{Rejection, no_such_route};
 use crate::request_log::request_id;
-use crate::token::{Claims, TokenError};
+use crate::token::{Claims, DeviceClaim, TokenError};
 
 /// The caller of an operation that needs `G`. Always a handler's first argument: actix polls
 /// extractors in order and answers the first error, so 401 comes before any word about the body;
@@ -65,13 +65,17 @@ impl Caller {
             Err(error) => return Err(error),
         };
         let address = ClientAddress::of(request);
-        app.count(address, claims.as_ref().map(|claims| claims.user), venue)?;
+        app.count(address, claims.as_ref().map(Claims::counted), venue)?;
         let origin = Origin { address: Some(address.0), request_id: Some(request_id()) };
         Ok(Self { claims, venue, origin })
     }
 
     /// What the token says of the caller's standing: a hint.
     fn standing(&self) -> Standing {
+        if let Some(device) = self.device() {
+            let here = self.venue == Some(device.venue);
+            return if here { Standing::Device(device.profile) } else { Standing::Anyone };
+        }
         match (&self.claims, self.venue) {
             (None, _) => Standing::Anyone,
             (Some(claims), Some(venue)) => {
@@ -86,12 +90,17 @@ impl Caller {
         claims.zip(self.venue).is_some_and(|(c, venue)| app.keys().distrusts(c.user, venue))
     }
 
+    fn device(&self) -> Option<DeviceClaim> {
+        self.claims.as_ref().and_then(|claims| claims.device)
+    }
+
     fn scope(&self) -> Scope {
         let user = self.claims.as_ref().map(|claims| claims.user);
-        match self.venue {
+        let scope = match self.venue {
             Some(venue) => Scope::venue(venue, user),
             None => Scope::person(user),
-        }
+        };
+        scope.on(self.device().map(|device| device.id))
     }
 
     fn actor<G>(self, standing: Standing) -> Actor<G> {
@@ -130,10 +139,13 @@ impl<G: Needs> FromRequest for Actor<G> {
                 return Err(no_token().into());
             };
             let Some(venue) = caller.venue else { return Err(forbidden()) };
+            if claims.device.is_some_and(|device| device.venue != venue) {
+                return Err(no_such_route(404, &path).into());
+            }
             // The token does not know of a role that was given after it was minted.
-            match app.standing(Some(claims.user), venue).await? {
+            match app.standing(caller.scope(), venue).await? {
                 standing if standing.may(G::PERMISSION) => Ok(caller.actor(standing)),
-                Standing::Member(_) => {
+                Standing::Member(_) | Standing::Device(_) => {
                     app.note_denied(caller.scope(), &caller.origin, G::PERMISSION, "forbidden");
                     Err(forbidden())
                 }

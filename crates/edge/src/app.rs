@@ -224,20 +224,16 @@ impl App {
         self.db.read(actor.scope, op).await.map_err(|error| Rejection::of(&error))
     }
 
-    /// The user's standing in the venue, as PostgreSQL has it now.
+    /// The standing in the venue of `who`, a user or a device, as PostgreSQL has it now.
     ///
     /// # Errors
     /// `UserGone`, or when PostgreSQL is away or busy.
-    pub async fn standing(
-        &self,
-        user: Option<UserId>,
-        venue: VenueId,
-    ) -> Result<Standing, DbError> {
-        let Some(user) = user else { return Ok(Standing::Anyone) };
+    pub async fn standing(&self, who: Scope, venue: VenueId) -> Result<Standing, DbError> {
+        let Some(user) = who.user else { return Ok(Standing::Anyone) };
         let sql = self.standing_sql;
         self.db
             .read(Scope::venue(venue, Some(user)), async |q| {
-                let [rows] = q.pipeline([Query::new(sql, &[&venue, &user])]).await?;
+                let [rows] = q.pipeline([Query::new(sql, &[&venue, &user, &who.device])]).await?;
                 pg::tx::standing(rows.first())
             })
             .await

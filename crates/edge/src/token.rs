@@ -10,8 +10,8 @@ use bus::Control;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use kernel::clock::Clock;
-use kernel::ids::{SessionId, UserId, VenueId};
-use kernel::role::Role;
+use kernel::ids::{DeviceId, SessionId, UserId, VenueId};
+use kernel::role::{Profile, Role};
 use serde::{Deserialize, Serialize};
 
 use crate::revoked::Revoked;
@@ -48,6 +48,20 @@ pub struct Payload {
     pub jti: String,
     /// The user's roles, a hint: writes read them again.
     pub roles: HashMap<VenueId, Role>,
+    /// The device that it is bound to; it then counts in the device's venue only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<DeviceClaim>,
+}
+
+/// The device that a token is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceClaim {
+    /// The device.
+    pub id: DeviceId,
+    /// Its venue.
+    pub venue: VenueId,
+    /// What it is for.
+    pub profile: Profile,
 }
 
 /// What a verified token says.
@@ -61,6 +75,16 @@ pub struct Claims {
     pub expires_at: Timestamp,
     /// The user's roles, a hint: writes read them again.
     pub roles: Arc<HashMap<VenueId, Role>>,
+    /// The device that it is bound to.
+    pub device: Option<DeviceClaim>,
+}
+
+impl Claims {
+    /// Whose limits its use counts against: a device has its own, whoever vouches for it.
+    #[must_use]
+    pub fn counted(&self) -> UserId {
+        self.device.map_or(self.user, |device| UserId(device.id.0))
+    }
 }
 
 /// Why a token does not count.
@@ -188,6 +212,7 @@ impl Keyring {
             session: payload.sid,
             expires_at: instant(payload.exp)?,
             roles: Arc::new(payload.roles),
+            device: payload.dev,
         })
     }
 

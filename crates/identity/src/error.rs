@@ -4,6 +4,7 @@ use kernel::problem::{FieldError, Problem};
 use pg::DbError;
 use pg::write::Refusal;
 
+use crate::device_error::DeviceError;
 use crate::model::{Member, Venue};
 
 /// Seconds after which the queue for passwords is worth another try.
@@ -21,6 +22,27 @@ pub enum IdentityError {
     /// No such account, or another password: the answer is the same.
     #[error("the address or the password is wrong")]
     WrongPassword,
+    /// Whoever is signed in has not shown the account's password.
+    #[error("the present password is wrong")]
+    PresentPasswordWrong,
+    /// The mailed link does not open: wrong, used, taken back, tried too often or too old.
+    #[error("the link does not count")]
+    LinkOver,
+    /// The invitation is for somebody else.
+    #[error("the invitation is for another address")]
+    OtherAddress,
+    /// No such session of this user.
+    #[error("there is no such session")]
+    NoSuchSession,
+    /// No such open invitation in this venue.
+    #[error("there is no such invitation")]
+    NoSuchInvitation,
+    /// The venue has as many open invitations as it may.
+    #[error("too many open invitations")]
+    TooManyInvitations,
+    /// The user owns as many venues as they may.
+    #[error("too many venues")]
+    TooManyVenues,
     /// Too many attempts for this account or from this address; free again after the seconds.
     #[error("too many attempts")]
     TooManyAttempts(u32),
@@ -60,6 +82,9 @@ pub enum IdentityError {
     /// A venue always has an owner.
     #[error("the last owner stays")]
     LastOwner,
+    /// Something about a device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A key, a seal, a hash or the random generator failed.
     #[error("a cryptographic operation failed")]
     Crypto,
@@ -95,17 +120,27 @@ impl Refusal for IdentityError {
             Self::EmailTaken | Self::RegistrationClosed | Self::WeakPassword(_) => {
                 self.about_registering()
             }
+            Self::PresentPasswordWrong
+            | Self::LinkOver
+            | Self::OtherAddress
+            | Self::TooManyInvitations
+            | Self::TooManyVenues => self.about_accounts(),
             Self::WrongPassword
             | Self::TooManyAttempts(_)
             | Self::QueueFull
             | Self::NoSuchToken
             | Self::SessionOver => self.about_signing_in(),
-            Self::NoSuchVenue | Self::NoSuchUser | Self::NoSuchMember => self.absent(),
+            Self::NoSuchVenue
+            | Self::NoSuchUser
+            | Self::NoSuchMember
+            | Self::NoSuchSession
+            | Self::NoSuchInvitation => self.absent(),
             Self::StaleVenue(_)
             | Self::StaleMember(_)
             | Self::AlreadyMember(_)
             | Self::AboveOwnRole
             | Self::LastOwner => self.about_members(),
+            Self::Device(error) => error.problem(),
             Self::Crypto => DbError::Replay.problem(),
             Self::Db(error) => error.problem(),
         }
@@ -133,6 +168,41 @@ impl IdentityError {
                 "identity.email_taken",
                 "The address is taken",
                 "There is an account with this address. Sign in with it.",
+            ),
+        }
+    }
+
+    fn about_accounts(&self) -> Problem {
+        match self {
+            Self::PresentPasswordWrong => Problem::new(
+                403,
+                "identity.present_password_wrong",
+                "The present password is wrong",
+                "Nothing was changed. Whoever forgot it resets it by mail.",
+            ),
+            Self::OtherAddress => Problem::new(
+                403,
+                "identity.other_address",
+                "The invitation is for another address",
+                "Sign in with the account of the address that the invitation was mailed to.",
+            ),
+            Self::TooManyInvitations => Problem::new(
+                409,
+                "identity.too_many_invitations",
+                "Too many invitations are open",
+                "Withdraw some that nobody has accepted, then invite again.",
+            ),
+            Self::TooManyVenues => Problem::new(
+                409,
+                "identity.too_many_venues",
+                "You own as many venues as one user may",
+                "Let somebody else open the next one, or make another user owner of one of yours.",
+            ),
+            _ => Problem::new(
+                410,
+                "identity.link_over",
+                "The link does not count",
+                "It was used, withdrawn, is too old, or is not one of ours. Ask for another one.",
             ),
         }
     }
@@ -182,8 +252,20 @@ impl IdentityError {
             Self::NoSuchUser => Problem::new(
                 422,
                 "identity.no_such_user",
-                "Nobody has registered with this address",
-                "Ask the person to register with exactly this address first, then add them.",
+                "The account of this address is deactivated",
+                "Ask the person to reactivate it, then add them.",
+            ),
+            Self::NoSuchSession => Problem::new(
+                404,
+                "identity.no_such_session",
+                "There is no such session",
+                "You have none with this id, or it is over. List your sessions anew.",
+            ),
+            Self::NoSuchInvitation => Problem::new(
+                404,
+                "identity.no_such_invitation",
+                "There is no such invitation",
+                "It was accepted, withdrawn, or is not this venue's. List the invitations anew.",
             ),
             Self::NoSuchMember => Problem::new(
                 404,
@@ -250,6 +332,13 @@ mod tests {
             (IdentityError::RegistrationClosed, 403, "identity.registration_closed"),
             (IdentityError::WrongPassword, 401, "identity.wrong_password"),
             (IdentityError::TooManyAttempts(4), 429, "identity.too_many_attempts"),
+            (IdentityError::PresentPasswordWrong, 403, "identity.present_password_wrong"),
+            (IdentityError::LinkOver, 410, "identity.link_over"),
+            (IdentityError::OtherAddress, 403, "identity.other_address"),
+            (IdentityError::NoSuchSession, 404, "identity.no_such_session"),
+            (IdentityError::NoSuchInvitation, 404, "identity.no_such_invitation"),
+            (IdentityError::TooManyInvitations, 409, "identity.too_many_invitations"),
+            (IdentityError::TooManyVenues, 409, "identity.too_many_venues"),
             (IdentityError::QueueFull, 503, "identity.busy"),
             (IdentityError::WeakPassword(Vec::new()), 422, "identity.weak_password"),
             (IdentityError::NoSuchToken, 401, "identity.refresh_invalid"),

@@ -9,6 +9,8 @@ pub const EVENTS: &[(&str, Topic, &str)] = &[
     ("venue_updated", Topic::Staff, "The venue's settings were changed."),
     ("member_created", Topic::Staff, "Somebody was given a role in the venue."),
     ("member_updated", Topic::Staff, "A member's role was changed."),
+    ("device_created", Topic::Staff, "A device was paired and waits for approval."),
+    ("device_updated", Topic::Staff, "A device was approved, renamed, revoked, or told how it is."),
     ("member_removed", Topic::Staff, "A member's role was taken away."),
 ];
 

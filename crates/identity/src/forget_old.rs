@@ -3,11 +3,11 @@
 use kernel::scope::Scope;
 use pg::Db;
 
-use crate::store::{attempts, keys, sessions};
+use crate::store::{attempts, devices, invitations, keys, resets, revocations, sessions};
 use crate::{IdentityError, task};
 
-/// Forgets sessions that are over, refresh tokens that were used long ago, attempts and retired
-/// keys. Any worker may run it at any time; once an hour is enough.
+/// Forgets sessions, links and invitations that are over, refresh tokens that were used long ago,
+/// attempts, revocations and retired keys. Any worker may run it at any time; once an hour is enough.
 ///
 /// # Errors
 /// The database's failures.
@@ -16,6 +16,10 @@ pub async fn forget_old(db: &Db) -> Result<(), IdentityError> {
         sessions::forget_sessions(tx);
         attempts::forget_attempts(tx);
         keys::forget_keys(tx);
+        devices::forget_pairings(tx);
+        resets::forget_resets(tx);
+        invitations::forget_invitations(tx);
+        revocations::forget_revocations(tx);
         Ok(())
     })
     .await

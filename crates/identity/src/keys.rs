@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use crate::IdentityError;
 use crate::seal::SealKey;
 use crate::store::keys::{self, KeyRow};
+use crate::store::revocations;
 use crate::task;
 
 /// A key signs for this long.
@@ -139,10 +140,35 @@ impl Keys {
         self.rotate_older_than(db, Timestamp::MAX).await
     }
 
+    /// Throws all keys away and makes new ones: no token that was signed before counts any more.
+    /// Other workers follow within five seconds. For when a key may be in wrong hands.
+    ///
+    /// # Errors
+    /// As `load_or_create`.
+    pub async fn replace(&self, db: &Db) -> Result<(), IdentityError> {
+        let seal = &self.seal;
+        let rows = task::write(db, "replace_keys", Scope::person(None), async |tx| {
+            for row in keys::lock_keys(tx).await? {
+                // Retired long ago: it verifies nothing, and the next `forget_old` takes it away.
+                keys::move_key(tx, &row.kid, "retired", Timestamp::UNIX_EPOCH);
+            }
+            revocations::note_keys(tx);
+            let (active, next) = (make(tx, seal, "active")?, make(tx, seal, "next")?);
+            tx.audit("keys_replaced", ("signing_key", uuid::Uuid::nil()), &serde_json::json!({}))?;
+            Ok(vec![active, next])
+        });
+        self.take(rows.await?)
+    }
+
     /// The public halves.
     #[must_use]
     pub fn public(&self) -> JwkSet {
         JwkSet { keys: self.read().rows.iter().map(|row| jwk(&row.kid, &row.public_key)).collect() }
+    }
+
+    /// What seals what only this server may have made.
+    pub(crate) fn seal(&self) -> &SealKey {
+        &self.seal
     }
 
     pub(crate) fn signer(&self) -> Arc<Signer> {

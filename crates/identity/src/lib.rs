@@ -1,38 +1,64 @@
 #![doc = include_str!("../README.md")]
 
+mod accept_invitation;
 mod accounts;
 mod add_member;
+mod approve_device;
 mod attempt;
+mod begin_pairing;
 mod change_member;
+mod change_password;
 mod change_venue;
+mod deactivate_user;
+mod device_error;
+mod device_token;
+mod devices;
+mod end_sessions;
 mod erase_person;
 mod error;
 mod event;
 mod export_person;
 mod forget_old;
+mod invite_member;
 mod keys;
+mod letters;
 mod log_in;
 mod log_out;
+mod mailed_link;
 mod membership;
 mod model;
 mod open_venue;
+mod pair_device;
 mod password;
 mod passwords;
+mod present_password;
+mod qr;
 mod reads;
 mod refresh_session;
 mod refresh_token;
 mod register_user;
 mod remove_member;
+mod rename_device;
+mod report_device;
+mod request_reset;
+mod reset_password;
+mod revoke_device;
 mod seal;
 mod session;
 mod state;
 pub mod store;
 mod task;
+mod watch_revocations;
+mod withdraw_invitation;
 
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
 
-pub use accounts::{Person, create_owner, ensure_member, ensure_user, is_empty};
+pub use accounts::{
+    Person, create_owner, deactivate_account, ensure_member, ensure_user, is_empty,
+    reactivate_account,
+};
+pub use device_error::DeviceError;
 pub use erase_person::{Erased, erase_person, find_person};
 pub use error::IdentityError;
 pub use event::EVENTS;
@@ -45,6 +71,7 @@ pub use passwords::Passwords;
 pub use seal::{NotAKey, SealKey};
 pub use state::{Identity, Settings};
 pub use store::STANDING_SQL;
+pub use watch_revocations::Watch;
 
 /// The operations and their types, for the OpenAPI document.
 #[derive(OpenApi)]
@@ -54,6 +81,16 @@ pub use store::STANDING_SQL;
     refresh_session::post_refresh,
     log_out::post_logout,
     reads::get_me,
+    change_password::post_password,
+    request_reset::post_reset_request,
+    reset_password::post_reset,
+    deactivate_user::post_deactivate,
+    deactivate_user::post_reactivate,
+    reads::list_sessions,
+    end_sessions::delete_session,
+    end_sessions::post_end_others,
+    accept_invitation::post_accept,
+    accept_invitation::post_take,
     open_venue::post_venue,
     reads::list_venues,
     reads::get_venue,
@@ -62,6 +99,17 @@ pub use store::STANDING_SQL;
     add_member::post_member,
     change_member::patch_member,
     remove_member::delete_member,
+    reads::list_invitations,
+    withdraw_invitation::delete_invitation,
+    devices::list_devices,
+    begin_pairing::post_pairing,
+    pair_device::post_pair,
+    approve_device::post_approve,
+    revoke_device::post_revoke,
+    rename_device::post_rename,
+    report_device::post_status,
+    device_token::post_challenge,
+    device_token::post_token,
     reads::get_key_set,
 ))]
 pub struct Api;
@@ -73,6 +121,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(refresh_session::post_refresh)
         .service(log_out::post_logout)
         .service(reads::get_me)
+        .configure(account_routes)
         .service(open_venue::post_venue)
         .service(reads::list_venues)
         .service(reads::get_venue)
@@ -81,5 +130,35 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(add_member::post_member)
         .service(change_member::patch_member)
         .service(remove_member::delete_member)
+        .service(reads::list_invitations)
+        .service(withdraw_invitation::delete_invitation)
+        .configure(device_routes)
         .service(reads::get_key_set);
+}
+
+/// Devices, from their code to their tokens.
+fn device_routes(cfg: &mut ServiceConfig) {
+    cfg.service(devices::list_devices)
+        .service(begin_pairing::post_pairing)
+        .service(pair_device::post_pair)
+        .service(approve_device::post_approve)
+        .service(revoke_device::post_revoke)
+        .service(rename_device::post_rename)
+        .service(report_device::post_status)
+        .service(device_token::post_challenge)
+        .service(device_token::post_token);
+}
+
+/// What a person does about their own account.
+fn account_routes(cfg: &mut ServiceConfig) {
+    cfg.service(change_password::post_password)
+        .service(request_reset::post_reset_request)
+        .service(reset_password::post_reset)
+        .service(deactivate_user::post_deactivate)
+        .service(deactivate_user::post_reactivate)
+        .service(reads::list_sessions)
+        .service(end_sessions::delete_session)
+        .service(end_sessions::post_end_others)
+        .service(accept_invitation::post_accept)
+        .service(accept_invitation::post_take);
 }

@@ -23,7 +23,7 @@ use crate::refresh_token;
 use crate::store::sessions::{self, Session};
 
 /// How long an access token counts. Short, because nothing but its end takes it back.
-const ACCESS_TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const ACCESS_TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(10);
 /// Characters of the client's name that are kept.
 const AGENT_MAX_CHARS: usize = 200;
 
@@ -81,6 +81,7 @@ pub(crate) fn tokens(signer: &Signer, opened: Opened) -> Result<Tokens, Identity
         exp: expires_at.as_second(),
         jti: Uuid::new_v4().simple().to_string(),
         roles: opened.roles,
+        dev: None,
     };
     Ok(Tokens {
         access_token: sign(signer, &payload)?,
@@ -92,7 +93,7 @@ pub(crate) fn tokens(signer: &Signer, opened: Opened) -> Result<Tokens, Identity
     })
 }
 
-fn sign(signer: &Signer, payload: &Payload) -> Result<String, IdentityError> {
+pub(crate) fn sign(signer: &Signer, payload: &Payload) -> Result<String, IdentityError> {
     let mut header = Header::new(Algorithm::EdDSA);
     header.typ = Some(TOKEN_TYPE.to_owned());
     header.kid = Some(signer.kid.clone());

@@ -82,7 +82,11 @@ impl Topic {
     /// Who may listen: computed once when a socket subscribes.
     #[must_use]
     pub fn open_to(self, standing: Standing) -> bool {
-        let Standing::Member(role) = standing else { return self == Self::Seats };
+        let role = match standing {
+            Standing::Member(role) => role,
+            Standing::Device(profile) => profile.hears_as(),
+            Standing::Customer | Standing::Anyone => return self == Self::Seats,
+        };
         if matches!(role, Role::Owner | Role::Manager) {
             return true;
         }

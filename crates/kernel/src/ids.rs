@@ -54,16 +54,26 @@ ids! {
     BookingId;
     /// A scanner, kiosk, screen or till of a venue.
     DeviceId;
+    /// A party in the restaurant.
+    GuestId;
     /// A claim on seats for a short time.
     HoldId;
+    /// A mailed wish that somebody takes a role in a venue.
+    InvitationId;
     /// A saved arrangement of blocks and seats.
     LayoutId;
     /// A user's place in a venue.
     MemberId;
+    /// A table promised to a party for a time.
+    ReservationId;
+    /// A part of the floor with its server.
+    SectionId;
     /// One sign-in on one device; the family of its refresh tokens.
     SessionId;
     /// A dated occasion with admission.
     ShowId;
+    /// A table of the restaurant.
+    TableId;
     /// A person with a password.
     UserId;
     /// The tenant.

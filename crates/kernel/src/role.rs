@@ -48,6 +48,52 @@ roles! {
     Monitor = "monitor";
 }
 
+/// What a device of a venue is for, and so what it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Scans at doors.
+    Scanner,
+    /// Serves guests by itself.
+    Kiosk,
+    /// Shows queues and seats on a wall.
+    Monitor,
+    /// Sells and takes payments.
+    Till,
+}
+
+impl Profile {
+    /// All profiles.
+    pub const ALL: &[Self] = &[Self::Scanner, Self::Kiosk, Self::Monitor, Self::Till];
+
+    /// The profile as the API and the database write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scanner => "scanner",
+            Self::Kiosk => "kiosk",
+            Self::Monitor => "monitor",
+            Self::Till => "till",
+        }
+    }
+
+    /// The profile of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|profile| profile.as_str() == name)
+    }
+
+    /// The role whose events a device of this profile hears.
+    #[must_use]
+    pub fn hears_as(self) -> Role {
+        match self {
+            Self::Scanner => Role::Scanner,
+            Self::Kiosk | Self::Monitor => Role::Monitor,
+            Self::Till => Role::Cashier,
+        }
+    }
+}
+
 /// Who somebody is to a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
@@ -57,6 +103,8 @@ pub enum Standing {
     Customer,
     /// A member.
     Member(Role),
+    /// An approved device of the venue; it may what its profile says and nothing else.
+    Device(Profile),
 }
 
 impl Standing {
@@ -70,13 +118,14 @@ impl Standing {
             Self::Member(role) => {
                 grant.anyone || grant.customer || role == Role::Owner || grant.roles.contains(&role)
             }
+            Self::Device(profile) => grant.anyone || grant.profiles.contains(&profile),
         }
     }
 
-    /// Whether this is a member of the venue, in any role.
+    /// Whether this is a member or a device of the venue.
     #[must_use]
     pub fn is_staff(self) -> bool {
-        matches!(self, Self::Member(_))
+        matches!(self, Self::Member(_) | Self::Device(_))
     }
 }
 
@@ -89,10 +138,12 @@ pub struct Grant {
     pub customer: bool,
     /// Members with one of these roles.
     pub roles: &'static [Role],
+    /// Devices with one of these profiles. A device acts for the venue, never for a customer.
+    pub profiles: &'static [Profile],
 }
 
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident: $who:ident $(+ $role:ident)*;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $who:ident $(+ $role:ident)* $(/ $profile:ident)*;)*) => {
         /// What can be permitted. One operation of the API needs exactly one.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Permission { $($(#[$doc])* $name,)* }
@@ -114,6 +165,7 @@ macro_rules! permissions {
                     anyone: permissions!(@anyone $who),
                     customer: permissions!(@customer $who),
                     roles: &[$(Role::$role,)*],
+                    profiles: &[$(Profile::$profile,)*],
                 },)* }
             }
         }
@@ -141,7 +193,8 @@ pub trait Needs: 'static {
     const PERMISSION: Permission;
 }
 
-// The table: permission: who (anyone, customer, staff) + the roles that have it. Owners have all.
+// The table: permission: who (anyone, customer, staff) + the roles that have it / the devices that
+// have it. Owners have all.
 permissions! {
     /// Sign in, register, refresh, read the API's limits and documents.
     Enter: anyone;
@@ -150,13 +203,18 @@ permissions! {
     /// Make a venue and become its owner.
     OpenVenue: customer;
     /// Read a venue's settings.
-    ReadVenue: staff + Manager + Host + BoxOffice + Scanner + Therapist + Cashier + Monitor;
+    ReadVenue: staff + Manager + Host + BoxOffice + Scanner + Therapist + Cashier + Monitor
+        / Scanner / Kiosk / Monitor / Till;
     /// Change a venue's settings.
     ChangeVenue: staff;
     /// Read who has which role.
     ReadMembers: staff + Manager;
     /// Give and take roles, never above one's own.
     ChangeMembers: staff + Manager;
+    /// Pair, approve, rename and revoke devices.
+    ManageDevices: staff + Manager;
+    /// Report how a device is: only the device itself can.
+    ReportDevice: staff / Scanner / Kiosk / Monitor / Till;
     /// Read what privileged people did.
     ReadAudit: staff + Manager;
     /// Read shows that are announced, and their seat maps.
@@ -166,13 +224,13 @@ permissions! {
     /// Keep seats back and give them free.
     WithholdSeats: staff + Manager + BoxOffice;
     /// Hold seats, and book what one holds.
-    HoldSeats: customer + Manager + BoxOffice;
+    HoldSeats: customer + Manager + BoxOffice / Kiosk / Till;
     /// Cancel a booking of one's own, or any as staff of the box office.
     CancelBookings: customer + Manager + BoxOffice;
     /// Read a booking of one's own, or any as staff.
-    ReadBooking: customer + Manager + Host + BoxOffice;
+    ReadBooking: customer + Manager + Host + BoxOffice / Till;
     /// List and search all bookings of a venue.
-    ListBookings: staff + Manager + Host + BoxOffice;
+    ListBookings: staff + Manager + Host + BoxOffice / Till;
     /// Read tables, sections and figures of the floor, without names.
     ReadFloor: staff + Manager + Host + BoxOffice + Scanner + Therapist + Cashier + Monitor;
     /// Move tables and sections, save and apply layouts.
@@ -203,6 +261,26 @@ mod tests {
         }
         let open: Vec<_> = Permission::ALL.iter().filter(|p| Standing::Anyone.may(**p)).collect();
         assert_eq!(open, [&Enter, &ReadShows, &AskForTables, &Listen]);
+    }
+
+    #[test]
+    fn a_device_may_what_its_profile_says_and_nothing_for_itself() {
+        for profile in Profile::ALL {
+            let device = Standing::Device(*profile);
+            assert_eq!(Profile::from_name(profile.as_str()), Some(*profile));
+            assert!(device.may(Permission::ReportDevice) && device.may(Permission::ReadVenue));
+            for refused in
+                [Permission::ActForSelf, Permission::OpenVenue, Permission::ManageDevices]
+            {
+                assert!(!device.may(refused), "{profile:?} {}", refused.name());
+            }
+            // Whoever vouches for it is a manager at least: it never may more than they.
+            let manager = Standing::Member(Role::Manager);
+            let more = Permission::ALL.iter().filter(|p| device.may(**p) && !manager.may(**p));
+            assert_eq!(more.collect::<Vec<_>>(), [&Permission::ReportDevice], "{profile:?}");
+        }
+        assert!(!Standing::Device(Profile::Scanner).may(Permission::HoldSeats));
+        assert!(Standing::Device(Profile::Till).may(Permission::HoldSeats));
     }
 
     #[test]

@@ -37,8 +37,9 @@ pub struct DbConfig {
     pub pool_size: usize,
     /// Whether the session's settings are sent at connect; off behind `PgBouncer`.
     pub session_options: bool,
-    /// The statement that reads a user's standing in a venue: `$1` venue, `$2` user, one row
-    /// `(active bool, role text or null)`, no row where there is no such user.
+    /// The statement that reads a user's standing in a venue: `$1` venue, `$2` user, `$3`
+    /// device or null, one row `(active bool, role text or null, profile text or null)`, no row
+    /// where there is no such user.
     pub standing_sql: Option<&'static str>,
 }
 

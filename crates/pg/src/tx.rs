@@ -6,7 +6,7 @@ use futures_util::poll;
 use jiff::Timestamp;
 use kernel::event::Event;
 use kernel::ids::VenueId;
-use kernel::role::{Role, Standing};
+use kernel::role::{Profile, Role, Standing};
 use kernel::scope::{Origin, Reach, Scope};
 use postgres_types::ToSql;
 use serde::Serialize;
@@ -187,6 +187,28 @@ impl Tx {
         Ok(())
     }
 
+    /// Gives back all locks and forgets what was to be changed, for a rule that has to take its
+    /// locks in another order. The next statement begins anew, under the same key.
+    ///
+    /// # Errors
+    /// `Away` when the connection is gone.
+    pub async fn start_over(&mut self) -> Result<(), DbError> {
+        self.changes.clear();
+        self.events.clear();
+        self.acts.clear();
+        if self.begun {
+            let conn = self.conn.as_ref().ok_or(DbError::Away)?;
+            let done = conn.batch_execute("rollback").await.map_err(DbError::from);
+            if let Err(error) = &done {
+                self.note(error);
+            }
+            done?;
+        }
+        self.begun = false;
+        self.dirty = false;
+        Ok(())
+    }
+
     pub(crate) fn note(&mut self, error: &DbError) {
         self.failure = match error {
             DbError::Replay => Some(Retry::Replay),
@@ -201,8 +223,9 @@ impl Tx {
         let venue = self.scope.venue_or_nil().to_string();
         let user = self.scope.user.map(|user| user.0.to_string()).unwrap_or_default();
         let (venue_id, user_id) = (self.scope.venue_or_nil(), self.scope.actor());
+        let device_id = self.scope.device;
         let scope_params: [&(dyn ToSql + Sync); 2] = [&venue, &user];
-        let standing_params: [&(dyn ToSql + Sync); 2] = [&venue_id, &user_id];
+        let standing_params: [&(dyn ToSql + Sync); 3] = [&venue_id, &user_id, &device_id];
         let once_row = self.once.clone().map(|key| once::Row::new(self.scope, key));
         let once_params = once_row.as_ref().map(once::Row::params);
         let mut all = vec![Query::new("begin", &[])];
@@ -383,6 +406,9 @@ pub fn standing(row: Option<&Row>) -> Result<Standing, DbError> {
     let Some(row) = row else { return Err(DbError::UserGone) };
     if !row.col::<bool>("active")? {
         return Err(DbError::UserGone);
+    }
+    if let Some(profile) = row.col::<Option<&str>>("profile")?.and_then(Profile::from_name) {
+        return Ok(Standing::Device(profile));
     }
     let role: Option<&str> = row.col("role")?;
     Ok(role.and_then(Role::from_name).map_or(Standing::Customer, Standing::Member))

@@ -392,7 +392,7 @@ async fn a_revoked_user_is_closed_and_others_are_not() {
     let [user, other] = [1, 2].map(|n| UserId(uuid::Uuid::from_u128(n)));
     let sockets = [user, other].map(|user| {
         let socket = server.hub.join();
-        socket.greet(Person { user: Some(user), session: None }, None);
+        socket.greet(Person { user: Some(user), session: None, device: None }, None);
         socket
     });
     // The hub takes commands and notices in any order: it must know the sockets first.

@@ -75,7 +75,7 @@ pub(crate) async fn list_events(
         Problem::new(400, "bad_pos", "The position cannot be used", error.to_string())
     })?;
     // The token's roles are a hint; what may be heard is read.
-    let open = open_to(app.standing(actor.scope.user, venue).await?);
+    let open = open_to(app.standing(actor.scope, venue).await?);
     let head = app.db().heads(&[venue]).await?.pop().ok_or_else(not_found)?;
     let page = match after {
         None => Page::at(head.pos()),

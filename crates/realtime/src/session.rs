@@ -14,6 +14,7 @@ use futures_util::future::LocalBoxFuture;
 use kernel::event::{Pos, Topic, TopicMask};
 use kernel::ids::VenueId;
 use kernel::role::Standing;
+use kernel::scope::Scope;
 use pg::DbError;
 
 use crate::counts::Place;
@@ -133,12 +134,13 @@ impl Session {
             return self.socket.close(CloseCode::BadToken);
         }
         if known.is_none() {
-            let Some(place) = self.hub.counts().user(claims.user) else {
+            let Some(place) = self.hub.counts().user(claims.counted()) else {
                 return self.socket.close(CloseCode::TooManyConnections);
             };
             self.place = Some(place);
         }
-        let person = Person { user: Some(claims.user), session: Some(claims.session) };
+        let device = claims.device.map(|device| device.id);
+        let person = Person { user: Some(claims.user), session: Some(claims.session), device };
         self.greet(person, Some(claims.expires_at.as_microsecond()));
         // The token's roles may be other ones than before.
         self.venues.iter().for_each(|venue| self.socket.recheck(*venue));
@@ -192,9 +194,10 @@ impl Session {
     }
 
     fn look_up(&mut self, venue: VenueId, purpose: Purpose) {
-        let user = self.person.and_then(|person| person.user);
+        let person = self.person.unwrap_or_default();
         let app = self.app.clone();
-        let standing = async move { app.standing(user, venue).await }.boxed_local();
+        let who = Scope::venue(venue, person.user).on(person.device);
+        let standing = async move { app.standing(who, venue).await }.boxed_local();
         self.lookup = Some(Lookup { purpose, standing });
     }
 

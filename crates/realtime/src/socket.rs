@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
-use kernel::ids::{SessionId, UserId, VenueId};
+use kernel::ids::{DeviceId, SessionId, UserId, VenueId};
 
 use crate::frame;
 use crate::limits::{CHUNK_MAX_BYTES, QUEUE_MAX_BYTES};
@@ -22,6 +22,8 @@ const NEVER: i64 = i64::MAX;
 pub(crate) struct Person {
     pub(crate) user: Option<UserId>,
     pub(crate) session: Option<SessionId>,
+    /// The device that acts for the user.
+    pub(crate) device: Option<DeviceId>,
 }
 
 /// Shared by the hub, which fills it, and the connection, which empties it.

@@ -3,8 +3,8 @@
 
 use kernel::role::Permission::{
     self, ActForSelf, CancelBookings, ChangeMembers, ChangeVenue, Enter, HoldSeats, ListBookings,
-    Listen, ManageShows, OpenVenue, ReadAudit, ReadBooking, ReadMembers, ReadShows, ReadVenue,
-    WithholdSeats,
+    Listen, ManageDevices, ManageShows, OpenVenue, ReadAudit, ReadBooking, ReadMembers, ReadShows,
+    ReadVenue, ReportDevice, WithholdSeats,
 };
 
 /// Operation and the permission that it needs.
@@ -15,6 +15,16 @@ pub(crate) const OPERATIONS: &[(&str, Permission)] = &[
     ("refresh", Enter),
     ("logout", ActForSelf),
     ("getMe", ActForSelf),
+    ("changePassword", ActForSelf),
+    ("requestPasswordReset", Enter),
+    ("resetPassword", Enter),
+    ("deactivateAccount", ActForSelf),
+    ("reactivateAccount", Enter),
+    ("listSessions", ActForSelf),
+    ("endSession", ActForSelf),
+    ("endOtherSessions", ActForSelf),
+    ("acceptInvitation", Enter),
+    ("takeInvitation", ActForSelf),
     ("getKeySet", Enter),
     ("openVenue", OpenVenue),
     ("listVenues", ActForSelf),
@@ -24,6 +34,17 @@ pub(crate) const OPERATIONS: &[(&str, Permission)] = &[
     ("addMember", ChangeMembers),
     ("changeMember", ChangeMembers),
     ("removeMember", ChangeMembers),
+    ("listInvitations", ReadMembers),
+    ("withdrawInvitation", ChangeMembers),
+    ("listDevices", ManageDevices),
+    ("beginPairing", ManageDevices),
+    ("pairDevice", Enter),
+    ("approveDevice", ManageDevices),
+    ("revokeDevice", ManageDevices),
+    ("renameDevice", ManageDevices),
+    ("reportDevice", ReportDevice),
+    ("challengeDevice", Enter),
+    ("createDeviceToken", Enter),
     // booking
     ("listShows", ReadShows),
     ("getShow", ReadShows),

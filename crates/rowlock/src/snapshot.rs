@@ -64,7 +64,7 @@ pub(crate) async fn get_snapshot(
 ) -> Result<HttpResponse, Rejection> {
     let asked = asked(&parts.topics)?;
     // The token's roles are a hint; what may be seen is read.
-    let standing = app.standing(actor.scope.user, path.venue).await?;
+    let standing = app.standing(actor.scope, path.venue).await?;
     let granted = asked.iter().filter(|topic| topic.open_to(standing));
     let mask = granted.fold(TopicMask::default(), TopicMask::with);
     let (venue, offset) = (path.venue, app.clock().offset_micros());

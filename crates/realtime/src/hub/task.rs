@@ -177,9 +177,8 @@ impl Task {
             let over = match control {
                 Control::UserRevoked { user } => person.user == Some(user),
                 Control::SessionRevoked { session } => person.session == Some(session),
-                // A device's token names the device as its session.
                 Control::DeviceRevoked { device } => {
-                    person.session.is_some_and(|session| session.0 == device)
+                    person.device.is_some_and(|own| own.0 == device)
                 }
                 Control::MembershipChanged { user, venue } => {
                     let listens = member.venues.iter().any(|(id, _)| *id == venue);

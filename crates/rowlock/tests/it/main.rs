@@ -2,11 +2,14 @@
 
 mod audit;
 mod booking;
+mod booking_best;
+mod booking_best_race;
 mod booking_expiry;
 mod booking_once;
 mod booking_race;
 mod booking_refusals;
 mod cluster;
+mod devices;
 mod dropped;
 mod identity;
 mod openapi;
