@@ -1,7 +1,7 @@
 //! `bench`: servers and workers of their own, then loadgen, all built for speed.
 
 mod booking;
-pub(crate) mod stage;
+mod stage;
 
 use anyhow::Result;
 

@@ -23,6 +23,7 @@ use crate::cargo;
 
 /// Rounds unless told.
 const ROUNDS: u32 = 20;
+const SHORT_ROUNDS: u32 = 8;
 /// A second fault comes with one round in so many.
 const SECOND_IN: usize = 4;
 const REST_MS: (u64, u64) = (300, 1_200);
@@ -90,6 +91,15 @@ struct Summary {
     connections: u64,
     resyncs: BTreeMap<String, u64>,
     violations: Vec<String>,
+}
+
+/// What CI runs: a few rounds, and one control that shows that the checker sees.
+pub(crate) fn run_short() -> Result<()> {
+    let run_with = |rounds, control| {
+        run(&Options { rounds: Some(rounds), minutes: None, seed: None, workers: 3, control })
+    };
+    run_with(SHORT_ROUNDS, None)?;
+    run_with(1, Some(Control::DurableCommits))
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use crate::cargo::{self, cargo};
-use crate::{openapi, tidy};
+use crate::{chaos, openapi, tidy};
 
 /// Pinned: a new version may find new things in old code.
 const DENY_VERSION: &str = "0.20.2";
@@ -32,6 +32,7 @@ enum Step {
     Deny,
     Openapi,
     Tests,
+    Chaos,
 }
 
 impl Step {
@@ -46,6 +47,7 @@ impl Step {
             Self::Deny => deny(),
             Self::Openapi => openapi::run(&openapi::Options { check: true }),
             Self::Tests => tests(filter),
+            Self::Chaos => chaos::run_short(),
         }
     }
 }

@@ -121,7 +121,7 @@ fn options(place: Place) -> ClusterOptions {
 }
 
 /// The folder of the server that runs: what it was started from is what its clients fit.
-pub(crate) fn programs(postmaster: u32) -> Result<PathBuf> {
+fn programs(postmaster: u32) -> Result<PathBuf> {
     let program = fs::read_link(format!("/proc/{postmaster}/exe"));
     let program = program.context("PostgreSQL's program can't be found: this needs Linux")?;
     let folder = program.parent().unwrap_or(Path::new("/")).to_owned();

@@ -14,7 +14,6 @@ use devkit::{Account, Cluster, ClusterOptions, Running, Signal, haproxy};
 
 use super::fault::Server;
 use super::wire::Wire;
-use crate::bench::stage;
 use crate::cargo;
 use crate::up::probe;
 
@@ -180,7 +179,7 @@ impl Field {
     /// Starts loadgen and waits until everybody takes part.
     pub(super) fn start_load(&mut self, seed: u64, out: &Path) -> Result<()> {
         let postgres = self.cluster.postgres()?;
-        let programs = stage::programs(postgres.pid().context("PostgreSQL does not run")?)?;
+        let programs = psql_folder(postgres.pid())?;
         let root = devkit::workspace_root();
         let mut loadgen = Command::new(self.rowlock.with_file_name("loadgen"));
         loadgen.args(["chaos", "--seed", &seed.to_string(), "--programs"]).arg(programs);
@@ -292,6 +291,16 @@ impl Field {
         }
         Ok(())
     }
+}
+
+/// Beside the server that runs, or wherever one finds it.
+fn psql_folder(postmaster: Option<u32>) -> Result<PathBuf> {
+    let server = postmaster.and_then(|pid| fs::read_link(format!("/proc/{pid}/exe")).ok());
+    let beside = server.and_then(|server| Some(server.parent()?.to_owned()));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = beside.into_iter().chain(std::env::split_paths(&path));
+    let found = found.into_iter().find(|folder| folder.join("psql").is_file());
+    found.context("there is no psql: install PostgreSQL's clients, the checker asks through it")
 }
 
 fn metrics(address: SocketAddr) -> Result<String> {
