@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::rate::Rates;
+
 /// A request's head, in bytes.
 pub const HEAD_MAX_BYTES: usize = 16 * 1024;
 /// A body, in bytes.
@@ -41,6 +43,9 @@ pub const QUEUE_OUT_MAX_BYTES: usize = 256 * 1024;
 pub const SOCKETS_PER_USER_MAX: usize = 8;
 /// Venues that one WebSocket listens to.
 pub const VENUES_PER_SOCKET_MAX: usize = 32;
+
+/// How long a pairing code may be used, in seconds.
+pub const PAIRING_SECS: u32 = 600;
 
 /// The bounds, as the API tells them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,11 +87,21 @@ pub struct Limits {
     sockets_per_user: usize,
     /// Venues that one WebSocket listens to.
     venues_per_socket: usize,
+    /// A request's head, in bytes.
+    head_bytes: usize,
+    /// Requests of one user or device, per second; 0 is no limit.
+    requests_per_user_per_sec: u32,
+    /// Requests of one address, per second; 0 is no limit.
+    requests_per_address_per_sec: u32,
+    /// Requests for one venue that one worker answers, per second; 0 is no limit.
+    requests_per_venue_per_sec: u32,
+    /// How long a pairing code may be used, in seconds.
+    pairing_secs: u32,
 }
 
-/// The table.
+/// The table, with the rates of this worker.
 #[must_use]
-pub fn table() -> Limits {
+pub fn table(rates: Rates) -> Limits {
     Limits {
         body_bytes: BODY_MAX_BYTES,
         body_secs: BODY_MAX.as_secs(),
@@ -106,5 +121,10 @@ pub fn table() -> Limits {
         socket_queue_bytes: QUEUE_OUT_MAX_BYTES,
         sockets_per_user: SOCKETS_PER_USER_MAX,
         venues_per_socket: VENUES_PER_SOCKET_MAX,
+        head_bytes: HEAD_MAX_BYTES,
+        requests_per_user_per_sec: rates.user.per_sec,
+        requests_per_address_per_sec: rates.address.per_sec,
+        requests_per_venue_per_sec: rates.venue.per_sec,
+        pairing_secs: PAIRING_SECS,
     }
 }

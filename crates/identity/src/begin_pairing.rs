@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use edge::answer::Versioned;
 use edge::body::Errors;
+use edge::limits::PAIRING_SECS;
 use edge::token::sha256;
 use edge::{Actor, Answer, App, Body, Created, Input, Rejection, WriteRefusals, can};
 use jiff::{SignedDuration, Timestamp};
@@ -20,8 +21,6 @@ use crate::qr::Qr;
 use crate::reads::VenuePath;
 use crate::store::devices;
 
-/// How long a code may be used.
-const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 /// Random bytes of a code: 96 bits.
 const CODE_BYTES: usize = 12;
 /// Crockford's alphabet: nothing that looks like something else.
@@ -90,7 +89,7 @@ async fn begin_pairing(tx: &mut Tx, cmd: &BeginPairing) -> Result<PairingCode, I
     // The lock of nobody: it only begins the transaction, so that its time is PostgreSQL's.
     devices::lock_pairing(tx, &[]).await?;
     let code = fresh_code()?;
-    let expires_at = tx.now() + CODE_LIFE;
+    let expires_at = tx.now() + SignedDuration::from_secs(i64::from(PAIRING_SECS));
     let name = cmd.name.as_deref().map(|name| name.trim().to_owned());
     devices::insert_pairing(tx, hash(&code), cmd.profile, name, expires_at)?;
     let detail = serde_json::json!({ "profile": cmd.profile });

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use edge::rate::{Rate, Rates};
 use pg::DbConfig;
 
 /// A setting is missing or wrong. Ends the process with 78.
@@ -35,7 +36,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum Registration {
     /// Anybody.
     Open,
-    /// Nobody.
+    /// Whoever was invited.
     Closed,
 }
 
@@ -208,6 +209,18 @@ pub(crate) struct Serve {
     /// `closed`: only whoever is invited gets an account.
     #[arg(long, env, default_value = "open")]
     pub(crate) registration: Registration,
+    /// Where people's pages are: mailed links lead there. <https://app.example.org>
+    #[arg(long, env, default_value = "http://localhost:8080")]
+    public_url: String,
+    /// Requests of one user or device, per second and worker; 0 is no limit. 20 in production.
+    #[arg(long, env)]
+    requests_per_user: Option<u32>,
+    /// Requests of one address, per second and worker; 0 is no limit. 200 in production.
+    #[arg(long, env)]
+    requests_per_address: Option<u32>,
+    /// Requests for one venue, per second and worker; 0 is no limit. 2000 in production.
+    #[arg(long, env)]
+    requests_per_venue: Option<u32>,
     /// Sign-ins and registrations of one address, per minute.
     #[arg(long, env, default_value_t = 20)]
     pub(crate) sign_ins_per_minute: i32,
@@ -229,6 +242,20 @@ impl Serve {
         identity::Settings {
             registration_open: self.registration == Registration::Open,
             attempts_per_minute: self.sign_ins_per_minute,
+            public_url: self.public_url.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// In development nobody is slowed down unless it is asked for.
+    pub(crate) fn rates(&self) -> Rates {
+        let production = self.environment == Environment::Production;
+        let rate = |given: Option<u32>, usual: u32, secs: u32| {
+            Rate::new(given.unwrap_or(if production { usual } else { 0 }), secs)
+        };
+        Rates {
+            user: rate(self.requests_per_user, 20, 3),
+            address: rate(self.requests_per_address, 200, 3),
+            venue: rate(self.requests_per_venue, 2000, 1),
         }
     }
 
@@ -251,6 +278,12 @@ impl Serve {
     }
 
     pub(crate) fn check(&self) -> Result<(), WrongSetting> {
+        if !["http://", "https://"].iter().any(|scheme| self.public_url.starts_with(scheme)) {
+            return Err(WrongSetting(
+                "PUBLIC_URL is not like https://app.example.org. Links in mails begin with it."
+                    .into(),
+            ));
+        }
         let star = self.cors_origins.iter().any(|origin| origin == "*");
         if star && self.environment == Environment::Production {
             return Err(WrongSetting(
@@ -282,6 +315,26 @@ pub(crate) struct Demo {
     /// Where to write what was made; passwords of an earlier run are kept.
     #[arg(long)]
     pub(crate) out: PathBuf,
+}
+
+/// `rowlock keys`
+#[derive(clap::Subcommand, Clone)]
+pub(crate) enum KeysCommand {
+    /// The next key signs from now on; tokens of the one before count until they end.
+    Rotate(RotateKeys),
+}
+
+/// `rowlock keys rotate`
+#[derive(Args, Clone)]
+pub(crate) struct RotateKeys {
+    #[command(flatten)]
+    pub(crate) database: Database,
+    #[command(flatten)]
+    pub(crate) sealing: Sealing,
+    /// A key may be in wrong hands: throw all of them away. Everybody's access token is refused
+    /// within five seconds; refresh tokens get the next one.
+    #[arg(long)]
+    pub(crate) now: bool,
 }
 
 /// `rowlock openapi`

@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use crate::config::Openapi;
-use crate::operations::permission;
+use crate::operations::{self, permission};
 use crate::ops;
 
 #[derive(OpenApi)]
@@ -107,6 +107,10 @@ pub(crate) fn write(to: &Openapi) -> anyhow::Result<()> {
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         println!("wrote {}", file.display());
     }
+    let file = to.out.join("permissions.md");
+    fs::write(&file, operations::page())
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    println!("wrote {}", file.display());
     Ok(())
 }
 

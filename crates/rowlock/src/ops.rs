@@ -107,6 +107,6 @@ async fn metrics(request: HttpRequest, worker: Data<Worker>) -> HttpResponse {
     responses((status = 200, body = Limits), ReadRefusals)
 )]
 #[get("/api/v1/limits")]
-async fn get_limits(_: Actor<can::Enter>) -> Result<HttpResponse, Rejection> {
-    Ok(HttpResponse::Ok().json(limits::table()))
+async fn get_limits(_: Actor<can::Enter>, app: Data<App>) -> Result<HttpResponse, Rejection> {
+    Ok(HttpResponse::Ok().json(limits::table(app.rates())))
 }

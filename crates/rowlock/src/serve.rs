@@ -9,6 +9,7 @@ use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{App as Site, HttpServer, web};
 use anyhow::Context;
 use bus::Bus;
+use edge::rate::{Limiter, Rates};
 use edge::token::Keyring;
 use edge::{App, TrustedProxies};
 use kernel::clock::Clock;
@@ -43,6 +44,7 @@ struct Parts {
     bus: Bus,
     keyring: Keyring,
     identity: identity::Identity,
+    rates: Rates,
     worker: Worker,
     origins: Vec<String>,
     proxies: TrustedProxies,
@@ -69,11 +71,17 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let hub = Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
     let worker = Worker::new(&serve, hub, metrics, mailer);
     let app = App::new(jobs_db, bus.clone(), keyring.clone(), identity::STANDING_SQL);
-    jobs::start(&app, keys.clone(), &worker);
+    let heeding = keyring.clone();
+    bus.on_control(move |control| heeding.heed(control));
+    // What was taken back before this worker was there counts from its first request on.
+    let watch = identity::Watch::default();
+    watch.look(app.db(), &bus, &keys).await.context("the revocations cannot be read")?;
+    jobs::start(&app, keys.clone(), &watch, &worker);
     let identity = identity::Identity::new(keys, serve.identity());
     config.pool_size = config.pool_size.div_ceil(serve.threads);
     let origins = serve.cors_origins.clone();
-    let parts = Parts { config, clock, bus, keyring, identity, worker, origins, proxies };
+    let rates = serve.rates();
+    let parts = Parts { config, clock, bus, keyring, identity, rates, worker, origins, proxies };
     listen(&serve, parts).await
 }
 
@@ -98,9 +106,11 @@ async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
     // Each thread has a pool of its own: a connection is driven by the thread that opened it.
     let pool = move || Db::new(&parts.config, parts.clock.clone());
     pool().map_err(WrongSetting)?;
+    let limiter = Limiter::default();
     let server = HttpServer::new(move || {
         let db = pool().unwrap_or_else(|error| unreachable!("it was built before: {error}"));
-        let app = App::new(db, parts.bus.clone(), parts.keyring.clone(), identity::STANDING_SQL);
+        let app = App::new(db, parts.bus.clone(), parts.keyring.clone(), identity::STANDING_SQL)
+            .limited(limiter.clone(), parts.rates);
         Site::new()
             .app_data(web::Data::new(app))
             .app_data(web::Data::new(parts.worker.clone()))

@@ -57,8 +57,10 @@ fn generate(rowlock: &Path, folder: &Path) -> Result<()> {
 fn documents(folder: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(folder).with_context(|| format!("no {}", folder.display()))?;
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let is_json = |name: &String| Path::new(name).extension().is_some_and(|it| it == "json");
-    Ok(names.filter(is_json).collect())
+    let ours = |name: &String| {
+        Path::new(name).extension().is_some_and(|kind| kind == "json" || kind == "md")
+    };
+    Ok(names.filter(ours).collect())
 }
 
 /// The first line in which two documents differ.

@@ -11,6 +11,12 @@ use testkit::{Answered, Bed, Client, Heard, House, PATIENCE, Socket, wait_until}
 
 use crate::sale::{Sale, blocks, text};
 
+/// A device of `house` that waits for approval, and a code that nobody has used.
+pub(crate) async fn paired(bed: &Bed, house: &House) -> Result<()> {
+    code(house, "kiosk").await?;
+    Device::pair(bed, house, "scanner").await.map(drop)
+}
+
 /// A device with its key.
 struct Device {
     key: Ed25519KeyPair,

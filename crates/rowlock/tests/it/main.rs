@@ -12,6 +12,7 @@ mod cluster;
 mod devices;
 mod dropped;
 mod identity;
+mod isolation;
 mod openapi;
 mod operations;
 mod sale;

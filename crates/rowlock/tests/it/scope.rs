@@ -37,6 +37,7 @@ async fn busy_house(bed: &Bed) -> Result<Sale> {
     let booking = sale.book(bed.person().await?.client(), &["T1-2"]).await?.expect(201)?;
     let cancel = sale.house.path(&format!("/bookings/{}/cancel", text(&booking, "/id")?));
     owner.post(cancel, serde_json::json!({})).await?.expect(200)?;
+    crate::devices::paired(bed, &sale.house).await?;
     Ok(sale)
 }
 
