@@ -8,8 +8,9 @@ use pg::Tx;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::access::Access;
 use crate::extend_hold::check_usable;
-use crate::hold_seats::price;
+use crate::hold_seats::{check_shares, price};
 use crate::model::{
     Booking, BookingStatus, Customer, Seat, SeatStatus, Show, check_free, check_labels, check_whole,
 };
@@ -123,6 +124,7 @@ async fn take_free(
     show.check_on_sale(now)?;
     check_free(labels, &found.seats, &found.claims, now)?;
     check_whole(&found.seats)?;
+    check_shares(tx, show.id, &found.seats, &Access::default()).await?;
     if !found.claims.is_empty() {
         let numbers: Vec<_> = found.seats.iter().map(|seat| seat.number).collect();
         seats::delete_expired_claims(tx, show.id, &numbers)?;

@@ -55,7 +55,7 @@ async fn cancel_booking(tx: &mut Tx, id: BookingId, user: UserId) -> Result<Book
         let detail = serde_json::json!({ "code": booking.code, "seats": booking.seats });
         tx.audit("booking_cancelled", ("booking", id.0), &detail)?;
     }
-    tx.emit(event::seats_freed(booking.show_id, "cancelled", &freed)?);
+    tx.emit(event::seats_freed(booking.show_id, "cancelled", &freed, tx.now())?);
     tx.emit(event::booking("booking_updated", "cancelled", &booking)?);
     Ok(booking)
 }

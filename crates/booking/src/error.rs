@@ -5,6 +5,7 @@ use kernel::problem::{FieldError, Problem};
 use pg::DbError;
 use pg::write::Refusal;
 
+use crate::hold_seats::WHOLE_SEATS_PER_HOLD_MAX;
 use crate::model::{Booking, BookingStatus, HoldStatus, SeatState, Show, ShowStatus};
 
 /// A refusal of this slice. A variant is something that a caller can do something about.
@@ -28,9 +29,24 @@ pub enum BookingError {
     /// Somebody has at least one of the seats.
     #[error("seats are taken")]
     SeatsTaken(Vec<SeatState>),
+    /// No such blocks in this show.
+    #[error("there are no such blocks")]
+    NoSuchBlocks(Vec<String>),
+    /// Fewer seats that fit are free than were asked for.
+    #[error("not enough seats are free")]
+    NotEnough,
+    /// The seats belong to a share that the caller may not sell.
+    #[error("seats are reserved")]
+    Reserved(Vec<String>),
     /// The block is sold as one.
     #[error("the block is sold as one")]
     WholeOnly(String),
+    /// The block is not sold as one.
+    #[error("the block is sold by the seat")]
+    NotWhole(String),
+    /// More seats than one hold may have.
+    #[error("too many seats")]
+    TooManySeats(usize),
     /// The show is not on sale.
     #[error("the show is not on sale")]
     NotOnSale(ShowStatus),
@@ -111,9 +127,14 @@ impl Refusal for BookingError {
             | Self::NoSuchHold
             | Self::NoSuchBooking
             | Self::NoSuchLayout
+            | Self::NoSuchBlocks(_)
             | Self::NoSuchSeats(_) => self.absent(),
-            Self::SeatsTaken(_)
+            Self::NotEnough
+            | Self::Reserved(_)
             | Self::WholeOnly(_)
+            | Self::NotWhole(_)
+            | Self::TooManySeats(_) => self.about_the_choice(),
+            Self::SeatsTaken(_)
             | Self::NotOnSale(_)
             | Self::Begun
             | Self::TooManyHolds
@@ -151,6 +172,14 @@ impl BookingError {
                 "booking.no_such_layout",
                 "There is no such layout",
                 "GET …/layouts lists those of this venue.".to_owned(),
+            ),
+            Self::NoSuchBlocks(names) => (
+                "booking.no_such_block",
+                "There is no such block",
+                format!(
+                    "This show has no block {}. GET …/seats lists those that it has.",
+                    names.join(", ")
+                ),
             ),
             Self::NoSuchSeats(names) => {
                 let detail = format!(
@@ -191,12 +220,6 @@ impl BookingError {
                 Problem::new(409, "booking.seats_taken", "Seats are taken", detail)
                     .with_current(&serde_json::json!({ "seats": seats }))
             }
-            Self::WholeOnly(block) => Problem::new(
-                409,
-                "booking.whole_only",
-                "The table is sold as one",
-                format!("{block} is sold as a whole: name all its seats, or none of them."),
-            ),
             Self::NotOnSale(status) => Problem::new(
                 409,
                 "booking.not_on_sale",
@@ -225,6 +248,49 @@ impl BookingError {
                 "booking.begun",
                 "The show has begun",
                 "Its seats cannot be held or booked any more.",
+            ),
+        }
+    }
+
+    fn about_the_choice(&self) -> Problem {
+        match self {
+            Self::WholeOnly(block) => Problem::new(
+                409,
+                "booking.whole_only",
+                "The table is sold as one",
+                format!("{block} is sold as a whole: name all its seats, or none of them."),
+            ),
+            Self::NotWhole(block) => Problem::new(
+                409,
+                "booking.not_whole",
+                "The block is sold by the seat",
+                format!("{block} is not sold as one: ask for its seats, or for any of them."),
+            ),
+            Self::TooManySeats(count) => Problem::new(
+                409,
+                "booking.too_many_seats",
+                "These are too many seats",
+                format!(
+                    "The tables have {count} seats together; one hold has at most \
+                     {WHOLE_SEATS_PER_HOLD_MAX}."
+                ),
+            ),
+            Self::Reserved(seats) => Problem::new(
+                409,
+                "booking.reserved",
+                "Seats are reserved",
+                format!(
+                    "{} belong to a share that only a code or a role opens. Send its `code`, or \
+                     choose other seats.",
+                    seats.join(", ")
+                ),
+            ),
+            _ => Problem::new(
+                409,
+                "booking.not_enough_seats",
+                "Not enough seats are free",
+                "Fewer seats that fit are free than you asked for. Ask for fewer, or for another \
+                 category or block.",
             ),
         }
     }

@@ -1,5 +1,6 @@
 //! What this slice tells its listeners. `data` is the JSON that REST gives.
 
+use jiff::Timestamp;
 use kernel::event::{Event, Topic};
 use kernel::ids::ShowId;
 use serde::Serialize;
@@ -41,11 +42,10 @@ pub(crate) fn seats_freed(
     show: ShowId,
     action: &'static str,
     seats: &[Seat],
+    now: Timestamp,
 ) -> Result<Event, serde_json::Error> {
-    let state = |seat: &Seat| SeatState {
-        id: seat.label.clone(),
-        status: if seat.withheld { SeatStatus::Withheld } else { SeatStatus::Free },
-    };
+    let state =
+        |seat: &Seat| SeatState { id: seat.label.clone(), status: seat.unclaimed_status(now) };
     let seats: Vec<_> = seats.iter().map(state).collect();
     let data = SeatsChanged { show_id: show, seats: &seats };
     Event::new(Topic::Seats, "seats_updated", ("show", show.0, 0), action, &data)

@@ -49,7 +49,7 @@ async fn sweep_venue(tx: &mut Tx) -> Result<(), BookingError> {
         let freed: Vec<Seat> =
             due.iter().filter(|d| d.show == *show).map(|d| d.seat.clone()).collect();
         if !freed.is_empty() {
-            tx.emit(event::seats_freed(*show, "expired", &freed)?);
+            tx.emit(event::seats_freed(*show, "expired", &freed, tx.now())?);
         }
     }
     holds::expire_holds(tx, ids, shows)?;

@@ -1,15 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 pub mod book_seats;
 pub mod cancel_booking;
 pub mod cancel_show;
 pub mod change_show;
+pub mod choice;
 pub mod create_show;
 pub mod erase_person;
 pub mod error;
 mod event;
 pub mod expire_holds;
 pub mod extend_hold;
+mod hold_best;
 pub mod hold_seats;
 pub mod lay_out_show;
 pub mod model;

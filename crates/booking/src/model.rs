@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::BookingError;
+use crate::choice::Closeness;
 use crate::plan::Plan;
 
 macro_rules! status {
@@ -168,8 +169,25 @@ pub(crate) struct Seat {
     pub(crate) category: String,
     pub(crate) price: i64,
     pub(crate) withheld: bool,
+    /// When the house gives it free, if it has said so.
+    pub(crate) withheld_until: Option<Timestamp>,
+    /// The share that it belongs to, which not everybody may sell.
+    pub(crate) allocation: Option<String>,
     /// How many seats its block has, where the block is sold as one.
     pub(crate) whole: Option<i32>,
+}
+
+impl Seat {
+    /// A seat past its release time is not withheld, whether or not somebody has swept.
+    pub(crate) fn is_withheld(&self, now: Timestamp) -> bool {
+        self.withheld && self.withheld_until.is_none_or(|until| until > now)
+    }
+
+    /// What it is to the public while nobody has it.
+    pub(crate) fn unclaimed_status(&self, now: Timestamp) -> SeatStatus {
+        let kept = self.allocation.is_some() || self.is_withheld(now);
+        if kept { SeatStatus::Withheld } else { SeatStatus::Free }
+    }
 }
 
 /// Who has a seat, as the claim says.
@@ -232,6 +250,10 @@ pub struct Hold {
     pub token: Option<String>,
     /// The seats with their prices.
     pub seats: Vec<PricedSeat>,
+    /// How close the seats come to what was asked for, where the best available were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub best: Option<Closeness>,
     /// The sum of the prices.
     pub price: Money,
     /// When the seats are free again.
@@ -333,13 +355,22 @@ pub(crate) fn check_free(
     if !unknown.is_empty() {
         return Err(BookingError::NoSuchSeats(unknown));
     }
+    check_unclaimed(seats, claims, now)
+}
+
+/// Nobody has any of the seats, and the house keeps none of them.
+pub(crate) fn check_unclaimed(
+    seats: &[Seat],
+    claims: &[Claim],
+    now: Timestamp,
+) -> Result<(), BookingError> {
     let taken: Vec<_> = seats
         .iter()
         .filter_map(|seat| {
             let claim = claims.iter().find(|claim| claim.seat == seat.number && claim.is_live(now));
             let status = match claim {
                 Some(claim) => claim.status(),
-                None if seat.withheld => SeatStatus::Withheld,
+                None if seat.is_withheld(now) => SeatStatus::Withheld,
                 None => return None,
             };
             Some(SeatState { id: seat.label.clone(), status })
@@ -372,6 +403,8 @@ mod tests {
             category: "standard".into(),
             price: 100,
             withheld: false,
+            withheld_until: None,
+            allocation: None,
             whole: None,
         }
     }

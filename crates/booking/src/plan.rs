@@ -73,14 +73,31 @@ pub struct Block {
     pub accessible: Vec<u16>,
 }
 
+/// Where one sees best.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Focus {
+    /// The best block. The others are the better the nearer they stand to it in the plan.
+    #[schema(example = "F")]
+    pub block: String,
+    /// The number of the best seat of each row; its middle unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, maximum = 5000)]
+    pub seat: Option<u16>,
+}
+
 /// A whole layout.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
     /// Classes of seats.
     pub categories: Vec<Category>,
-    /// Blocks, best first.
+    /// Blocks, best first, unless `focus` names the best.
     pub blocks: Vec<Block>,
+    /// Where one sees best; the first block and the middle of each row unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub focus: Option<Focus>,
 }
 
 /// A seat as the plan makes it.
@@ -93,12 +110,47 @@ pub(crate) struct PlannedSeat<'a> {
     pub(crate) accessible: bool,
     /// How many seats its block has, where the block is sold as one.
     pub(crate) whole: Option<i32>,
+    /// The best block has the lowest.
+    pub(crate) block_rank: i32,
+    /// Its number in the block.
+    pub(crate) place: i32,
+    /// Twice its distance from the best seat of the row.
+    pub(crate) off_focus: i32,
+    /// Any seat of the block is as good.
+    pub(crate) loose: bool,
+}
+
+impl Block {
+    /// Twice the distance of a seat from where one sees best in this block.
+    fn off_focus(&self, number: u16, focus: Option<u16>) -> i32 {
+        if self.kind != BlockKind::Row || self.mode == BlockMode::AnySeat {
+            return 0;
+        }
+        let best = focus.map_or(i32::from(self.seats) + 1, |seat| 2 * i32::from(seat));
+        (2 * i32::from(number) - best).abs()
+    }
 }
 
 impl Plan {
-    /// Its seats, in the order in which they are locked for ever after.
+    /// The rank of each block, in the order of the blocks.
+    fn block_ranks(&self) -> Vec<i32> {
+        let focus = self.focus.as_ref();
+        let best = focus.and_then(|focus| self.blocks.iter().position(|b| b.name == focus.block));
+        let mut order: Vec<usize> = (0..self.blocks.len()).collect();
+        order.sort_by_key(|at| at.abs_diff(best.unwrap_or(0)));
+        let mut ranks = vec![0; self.blocks.len()];
+        for (rank, at) in (1..).zip(order) {
+            if let Some(slot) = ranks.get_mut(at) {
+                *slot = rank;
+            }
+        }
+        ranks
+    }
+
+    /// Its seats, in the order of the plan.
     pub(crate) fn seats(&self) -> impl Iterator<Item = PlannedSeat<'_>> {
-        self.blocks.iter().flat_map(move |block| {
+        let focus = self.focus.as_ref().and_then(|focus| focus.seat);
+        self.blocks.iter().zip(self.block_ranks()).flat_map(move |(block, block_rank)| {
             let category = self.categories.iter().find(|c| c.code == block.category);
             let price = category.map_or(0, |category| category.price.amount);
             let whole = (block.mode == BlockMode::Whole).then(|| i32::from(block.seats));
@@ -109,6 +161,10 @@ impl Plan {
                 price,
                 accessible: block.accessible.contains(&number),
                 whole,
+                block_rank,
+                place: i32::from(number),
+                off_focus: block.off_focus(number, focus),
+                loose: block.mode == BlockMode::AnySeat,
             })
         })
     }
@@ -134,6 +190,14 @@ impl Plan {
             "category_count",
             format!("A plan has 1 to {CATEGORIES_MAX} categories."),
         );
+        if let Some(focus) = &self.focus {
+            errors.require(
+                self.blocks.iter().any(|block| block.name == focus.block),
+                format!("{at}/focus/block"),
+                "unknown",
+                format!("The plan has no block {}.", focus.block),
+            );
+        }
         self.check_categories(at, errors);
         self.check_blocks(at, errors);
     }
@@ -210,7 +274,23 @@ mod tests {
                     accessible: vec![1],
                 })
                 .collect(),
+            focus: None,
         }
+    }
+
+    #[test]
+    fn the_focus_names_the_best_block_and_the_best_seat_of_a_row() {
+        let mut plan = gala();
+        assert_eq!(plan.block_ranks()[..3], [1, 2, 3]);
+        plan.focus = Some(Focus { block: "T3".into(), seat: Some(4) });
+        assert_eq!(plan.block_ranks()[..6], [4, 2, 1, 3, 5, 6]);
+        plan.blocks[0].kind = BlockKind::Row;
+        plan.blocks[0].mode = BlockMode::BySeat;
+        let off: Vec<_> = plan.seats().take(5).map(|seat| seat.off_focus).collect();
+        assert_eq!(off, [6, 4, 2, 0, 2]);
+        plan.focus = None;
+        let middle: Vec<_> = plan.seats().skip(3).take(4).map(|seat| seat.off_focus).collect();
+        assert_eq!(middle, [3, 1, 1, 3]);
     }
 
     #[test]

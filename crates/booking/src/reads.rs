@@ -230,7 +230,7 @@ pub(crate) async fn get_seat_map(
     if request.headers().get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == tag.as_bytes()) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }
-    let Plan { categories, blocks } = found.plan;
+    let Plan { categories, blocks, .. } = found.plan;
     let (pos, status) = (found.pos.to_string(), show.status);
     let map = SeatMap { show_id: show.id, pos, status, categories, blocks, seats: found.seats };
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(map))

@@ -48,7 +48,7 @@ async fn release_hold(tx: &mut Tx, id: HoldId, token: &str) -> Result<(), Bookin
     seats::delete_claims_of_hold(tx, found.hold.show, id)?;
     holds::end_hold(tx, id, HoldStatus::Released)?;
     if !freed.is_empty() {
-        tx.emit(event::seats_freed(found.hold.show, "released", &freed)?);
+        tx.emit(event::seats_freed(found.hold.show, "released", &freed, tx.now())?);
     }
     Ok(())
 }

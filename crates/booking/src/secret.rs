@@ -32,6 +32,13 @@ pub(crate) fn code() -> Result<String, aws_lc_rs::error::Unspecified> {
     Ok(bytes.into_iter().map(|byte| char::from(letter(byte))).collect())
 }
 
+/// A number below `most`, 0 where that is 0: to spread those who would meet at the same seats.
+pub(crate) fn below(most: usize) -> Result<usize, aws_lc_rs::error::Unspecified> {
+    let mut bytes = [0; 2];
+    aws_lc_rs::rand::fill(&mut bytes)?;
+    Ok(usize::from(u16::from_le_bytes(bytes)) % most.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! All SQL of this slice, by what it is about. A function that locks begins with `lock_`.
 
 pub mod bookings;
+pub mod free;
 pub mod holds;
 pub mod people;
 pub mod seats;
@@ -10,5 +11,6 @@ pub mod snapshot;
 /// Every statement with its name, for the test that prepares them all on the migrated schema.
 #[must_use]
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    [shows::ALL, seats::ALL, holds::ALL, bookings::ALL, people::ALL, snapshot::ALL].concat()
+    [shows::ALL, seats::ALL, free::ALL, holds::ALL, bookings::ALL, people::ALL, snapshot::ALL]
+        .concat()
 }

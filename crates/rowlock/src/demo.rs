@@ -201,6 +201,7 @@ fn gala() -> anyhow::Result<Plan> {
     Ok(Plan {
         categories: vec![category("gala", "Table", 12_000)?, category("side", "Side row", 4_500)?],
         blocks: tables.chain(rows).collect(),
+        focus: None,
     })
 }
 

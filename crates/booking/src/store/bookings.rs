@@ -27,7 +27,8 @@ pg::statements! {
     LOCK_BOOKING = "select id, show_id, code, status, labels, total, currency::text, customer_name,
             customer_email, created_at, version, user_id
         from booking.booking where venue_id = $1 and id = $2 for update";
-    LOCK_SEATS_OF_BOOKING = "select s.seat, s.label, s.block, s.category, s.price, s.withheld, s.whole
+    LOCK_SEATS_OF_BOOKING = "select s.seat, s.label, s.block, s.category, s.price, s.withheld,
+            s.withheld_until, s.allocation, s.whole
         from booking.booking b join booking.seat s
             on s.venue_id = b.venue_id and s.show_id = b.show_id and s.seat = any(b.seats)
         where b.venue_id = $1 and b.id = $2 order by s.seat for update of s";

@@ -12,7 +12,8 @@ pg::statements! {
     LOCK_HOLD = "select id, show_id, user_id, token_hash, seats, total, status, expires_at, ends_at
         from booking.hold where venue_id = $1 and id = $2 for update";
     // The seats in seat order, as everywhere.
-    LOCK_SEATS_OF_HOLD = "select s.seat, s.label, s.block, s.category, s.price, s.withheld, s.whole
+    LOCK_SEATS_OF_HOLD = "select s.seat, s.label, s.block, s.category, s.price, s.withheld,
+            s.withheld_until, s.allocation, s.whole
         from booking.hold h join booking.seat s
             on s.venue_id = h.venue_id and s.show_id = h.show_id and s.seat = any(h.seats)
         where h.venue_id = $1 and h.id = $2 order by s.seat for update of s";
@@ -45,7 +46,8 @@ pg::statements! {
           and expires_at <= clock_timestamp() + $2::bigint * interval '1 microsecond'
         order by id limit $3 for update skip locked";
     LOCK_SEATS_OF_HOLDS = "select h.id as hold, s.show_id, s.seat, s.label, s.block, s.category,
-            s.price, s.withheld, s.whole
+            s.price, s.withheld,
+            s.withheld_until, s.allocation, s.whole
         from booking.hold h join booking.seat s
             on s.venue_id = h.venue_id and s.show_id = h.show_id and s.seat = any(h.seats)
         where h.venue_id = $1 and h.id = any($2) order by s.show_id, s.seat for update of s";

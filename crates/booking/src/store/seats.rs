@@ -15,9 +15,13 @@ pg::statements! {
     LOCK_CUSTOMER = "select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 7))";
     // The seat's row is the lock. Always in seat order: two holds of the same seats meet at the
     // first of them, and neither waits for the other in a circle.
-    LOCK_SEATS = "select seat, label, block, category, price, withheld, whole from booking.seat
+    LOCK_SEATS = "select seat, label, block, category, price, withheld, withheld_until,
+            allocation, whole
+        from booking.seat
         where venue_id = $1 and show_id = $2 and label = any($3) order by seat for update";
-    LOCK_ALL_SEATS = "select seat, label, block, category, price, withheld, whole from booking.seat
+    LOCK_ALL_SEATS = "select seat, label, block, category, price, withheld, withheld_until,
+            allocation, whole
+        from booking.seat
         where venue_id = $1 and show_id = $2 order by seat for update";
     // Stands behind the lock in the same packet, with a snapshot of its own: it sees the claim of
     // whoever had the lock before.
@@ -42,21 +46,32 @@ pg::statements! {
     DELETE_CLAIMS_OF_BOOKING = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and booking_id = $3";
     INSERT_SEATS = "insert into booking.seat
-            (venue_id, show_id, seat, label, block, category, price, accessible, whole)
-        select $1, $2, p.n::int, p.label, p.block, p.category, p.price, p.accessible, p.whole
-        from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[], $8::int[])
-             with ordinality as p(label, block, category, price, accessible, whole, n)";
+            (venue_id, show_id, seat, label, block, category, price, accessible, whole,
+             block_rank, place, off_focus, loose)
+        select $1, $2, p.n::int, p.label, p.block, p.category, p.price, p.accessible, p.whole,
+               p.block_rank, p.place, p.off_focus, p.loose
+        from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[], $8::int[],
+                    $9::int[], $10::int[], $11::int[], $12::bool[])
+             with ordinality as p(label, block, category, price, accessible, whole, block_rank,
+                                  place, off_focus, loose, n)";
     SET_WITHHELD = "update booking.seat set withheld = $4
         where venue_id = $1 and show_id = $2 and seat = any($3)";
     SEAT_MAP = "select s.label, s.block, s.category, s.accessible,
             case when c.booking_id is not null then 'sold' when c.seat is not null then 'held'
-                 when s.withheld then 'withheld' else 'free' end as status
+                 when s.allocation is not null
+                      or (s.withheld and (s.withheld_until is null or s.withheld_until
+                          > clock_timestamp() + $3::bigint * interval '1 microsecond'))
+                 then 'withheld' else 'free' end as status
         from booking.seat s left join booking.claim c
             on (c.venue_id, c.show_id, c.seat) = (s.venue_id, s.show_id, s.seat)
             and (c.expires_at is null
                  or c.expires_at > clock_timestamp() + $3::bigint * interval '1 microsecond')
-        where s.venue_id = $1 and s.show_id = $2 order by s.seat";
+        where s.venue_id = $1 and s.show_id = $2 order by s.block_rank, s.place";
 }
+
+/// The statement that reads a show and counts the user's live holds, for another store's pipeline:
+/// venue, show, user, offset of the clock in microseconds.
+pub(crate) const SHOW_AND_HOLDS: &str = SHOW_AND_LIVE_HOLDS;
 
 /// What was found under the locks of some seats of a show.
 pub(crate) struct Locked {
@@ -75,6 +90,8 @@ pub(crate) fn seat(row: &Row) -> Result<Seat, DbError> {
         category: row.col("category")?,
         price: row.col("price")?,
         withheld: row.col("withheld")?,
+        withheld_until: row.col("withheld_until")?,
+        allocation: row.col("allocation")?,
         whole: row.col("whole")?,
     })
 }
@@ -112,6 +129,11 @@ pub(crate) async fn lock_seats(
     } else {
         tx.pipeline([lock, claims, found]).await?
     };
+    locked(&seats, &claims, &found)
+}
+
+/// What the rows of seats, claims, and the show with the user's live holds say.
+pub(crate) fn locked(seats: &[Row], claims: &[Row], found: &[Row]) -> Result<Locked, DbError> {
     let live = found.first().map(|row| row.col("live_holds")).transpose()?;
     Ok(Locked {
         show: found.first().map(shows::show).transpose()?,
@@ -180,6 +202,10 @@ pub(crate) fn replace_seats(tx: &mut Tx, show: ShowId, plan: &Plan) -> Result<()
         seats.iter().map(|seat| seat.price).collect::<Vec<_>>(),
         seats.iter().map(|seat| seat.accessible).collect::<Vec<_>>(),
         seats.iter().map(|seat| seat.whole).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.block_rank).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.place).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.off_focus).collect::<Vec<_>>(),
+        seats.iter().map(|seat| seat.loose).collect::<Vec<_>>(),
     ];
     tx.change(INSERT_SEATS, row);
     Ok(())

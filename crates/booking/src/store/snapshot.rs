@@ -24,7 +24,10 @@ pg::statements! {
             and (c.expires_at is null
                  or c.expires_at > clock_timestamp() + $3::bigint * interval '1 microsecond')
         where w.venue_id = $1 and w.status in ('on_sale', 'closed')
-          and w.starts_at > now() - interval '1 day' and (s.withheld or c.seat is not null)
+          and w.starts_at > now() - interval '1 day'
+          and (c.seat is not null or s.allocation is not null
+               or (s.withheld and (s.withheld_until is null or s.withheld_until
+                   > clock_timestamp() + $3::bigint * interval '1 microsecond')))
         order by s.show_id, s.seat limit $2";
     LIST_LIVE_BOOKINGS = "select b.id, b.show_id, b.code, b.status, b.labels, b.total,
             b.currency::text, b.customer_name, b.customer_email, b.created_at, b.version, b.user_id

@@ -1,0 +1,129 @@
+//! Take the best available seats: chosen under the locks, so that offer and take are one moment.
+
+use std::collections::HashSet;
+
+use edge::limits::LIVE_HOLDS_PER_CUSTOMER_MAX;
+use pg::{DbError, Tx};
+
+use crate::choice::{Closeness, Pick, rank, split};
+use crate::model::{Seat, Show};
+use crate::store::free::{self, Queue, Wanted};
+use crate::{BookingError, secret};
+
+/// How often other seats are tried when somebody has locked the chosen ones.
+const SKIPS_MAX: u32 = 6;
+/// How often one waits in the show's queue before saying that the server is busy.
+const WAITS_MAX: u32 = 20;
+
+/// Seats that are locked, free and theirs to claim.
+pub(crate) struct Taken {
+    pub(crate) show: Show,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) closeness: Closeness,
+    /// Claims whose time is over still stand there.
+    pub(crate) stale_claims: bool,
+}
+
+/// Chooses and locks. What others have locked is skipped a few times, in the same transaction;
+/// after that it gives back all locks, stands in the show's queue and waits for the best.
+pub(crate) async fn take_best(tx: &mut Tx, wanted: &Wanted) -> Result<Taken, BookingError> {
+    let (show, mut picks) = look(tx, wanted, Queue::Skip, &HashSet::new()).await?;
+    let mut contended = HashSet::new();
+    for attempt in 0..SKIPS_MAX {
+        if picks.is_empty() {
+            (_, picks) = look(tx, wanted, Queue::Skip, &contended).await?;
+        }
+        if picks.is_empty() {
+            break;
+        }
+        // The first takes the best. Whoever came second takes any of the next few, or all that
+        // were skipped would meet at the next best again.
+        let most = picks.len().min(4_usize.saturating_pow(attempt));
+        let pick = picks.swap_remove(secret::below(most)?);
+        match lock(tx, wanted, &pick, Queue::Skip).await? {
+            Ok((seats, stale_claims)) => {
+                return Ok(Taken { show, seats, closeness: pick.closeness, stale_claims });
+            }
+            Err(lost) => {
+                contended.extend(&lost);
+                picks.retain(|other| !other.seats.iter().any(|seat| lost.contains(seat)));
+            }
+        }
+    }
+    wait(tx, wanted).await
+}
+
+/// Nobody is refused while what they asked for is there: whoever was skipped too often waits.
+async fn wait(tx: &mut Tx, wanted: &Wanted) -> Result<Taken, BookingError> {
+    for _ in 0..WAITS_MAX {
+        // Seats that were locked before would be held while waiting for others: a circle.
+        tx.start_over().await?;
+        let (show, mut picks) = look(tx, wanted, Queue::Stand, &HashSet::new()).await?;
+        if picks.is_empty() {
+            return Err(BookingError::NotEnough);
+        }
+        let pick = picks.swap_remove(0);
+        if let Ok((seats, stale_claims)) = lock(tx, wanted, &pick, Queue::Stand).await? {
+            return Ok(Taken { show, seats, closeness: pick.closeness, stale_claims });
+        }
+    }
+    Err(BookingError::Db(DbError::Busy))
+}
+
+/// What could be taken, best first; nothing where only `contended` seats are left.
+async fn look(
+    tx: &mut Tx,
+    wanted: &Wanted,
+    queue: Queue,
+    contended: &HashSet<i32>,
+) -> Result<(Show, Vec<Pick>), BookingError> {
+    let seen = free::find_runs(tx, wanted, queue).await?;
+    let show = seen.show.ok_or(BookingError::NoSuchShow)?;
+    show.check_on_sale(tx.now())?;
+    if wanted.limited && seen.live_holds >= LIVE_HOLDS_PER_CUSTOMER_MAX {
+        return Err(BookingError::TooManyHolds);
+    }
+    if !seen.runs.is_empty() {
+        return Ok((show, rank(seen.runs, contended)));
+    }
+    let (quantity, accessible) = (count(wanted.quantity), count(wanted.accessible));
+    let mut seats = free::find_free(tx, wanted).await?;
+    if split(&seats, quantity, accessible).is_none() {
+        return Err(missing(tx, wanted).await?);
+    }
+    seats.retain(|seat| !contended.contains(&seat.seat));
+    Ok((show, split(&seats, quantity, accessible).into_iter().collect()))
+}
+
+fn count(number: i32) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+/// Why nothing was found.
+async fn missing(tx: &mut Tx, wanted: &Wanted) -> Result<BookingError, BookingError> {
+    let Some(block) = &wanted.block else { return Ok(BookingError::NotEnough) };
+    Ok(match free::find_block(tx, wanted.show, block).await? {
+        None => BookingError::NoSuchBlocks(vec![block.clone()]),
+        Some(true) => BookingError::WholeOnly(block.clone()),
+        Some(false) => BookingError::NotEnough,
+    })
+}
+
+/// The seats, and whether stale claims stand there; or, when one of them is not to be had, those
+/// that are not.
+async fn lock(
+    tx: &mut Tx,
+    wanted: &Wanted,
+    pick: &Pick,
+    queue: Queue,
+) -> Result<Result<(Vec<Seat>, bool), HashSet<i32>>, BookingError> {
+    let found = free::lock_chosen(tx, wanted, &pick.seats, queue).await?;
+    let now = tx.now();
+    let free = |seat: &&Seat| {
+        !seat.is_withheld(now)
+            && !found.claims.iter().any(|claim| claim.seat == seat.number && claim.is_live(now))
+    };
+    let had: HashSet<_> = found.seats.iter().filter(free).map(|seat| seat.number).collect();
+    let lost: HashSet<_> = pick.seats.iter().copied().filter(|seat| !had.contains(seat)).collect();
+    Ok(if lost.is_empty() { Ok((found.seats, !found.claims.is_empty())) } else { Err(lost) })
+}
