@@ -6,7 +6,9 @@ use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use kernel::event::Pos;
 use pg::Reply;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::request_log::request_id;
 
 /// Something that carries a version, for `ETag` and `If-Match`.
 pub trait Versioned {
@@ -87,8 +89,41 @@ impl Responder for Answer {
         if self.json.is_empty() {
             return answer.finish();
         }
-        let kind = if self.status < 400 { "application/json" } else { "application/problem+json" };
+        let (kind, body) = if self.status < 400 {
+            ("application/json", self.json)
+        } else {
+            ("application/problem+json", refusal(&self.json, &request_id()))
+        };
         answer.insert_header((CONTENT_TYPE, HeaderValue::from_static(kind)));
-        answer.body(self.json)
+        answer.body(body)
+    }
+}
+
+/// A refusal that was stored, with what every problem has and the row does not: a type, and the id
+/// of the request that asks again.
+fn refusal(stored: &str, request: &str) -> String {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        code: &'a str,
+    }
+    match (serde_json::from_str::<Named<'_>>(stored), stored.strip_prefix('{')) {
+        (Ok(Named { code }), Some(rest)) => {
+            format!(r#"{{"type":"/problems/{code}","requestId":"{request}",{rest}"#)
+        }
+        // Not what was ever stored; sent as it is.
+        _ => stored.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_refusal_is_a_whole_problem() {
+        let whole = refusal(r#"{"status":409,"code":"booking.seats_taken"}"#, "r1");
+        let whole: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        assert_eq!(whole["type"], "/problems/booking.seats_taken");
+        assert_eq!((&whole["requestId"], &whole["status"]), (&"r1".into(), &409.into()));
     }
 }

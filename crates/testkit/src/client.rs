@@ -138,20 +138,21 @@ impl Ask {
         self
     }
 
-    /// Sends it, and again with the same key while the answer is 503, as a client should: after
-    /// the pause that the server asks for, give or take a half, so that not all come back at once.
+    /// Sends it, and again with the same key while the answer is 503 or 408, as a client should:
+    /// after the pause that the server asks for, give or take a half, so that not all come back at
+    /// once.
     ///
     /// # Errors
-    /// When no answer comes, or it is still 503 after a minute.
+    /// When no answer comes, or none that settles it within a minute.
     pub async fn settled(self) -> Result<Answered> {
         let deadline = Instant::now() + SETTLE_MAX;
         loop {
             let answer = self.clone().await?;
-            if answer.status != 503 {
+            if ![408, 503].contains(&answer.status) {
                 return Ok(answer);
             }
             if Instant::now() >= deadline {
-                bail!("still 503 after {SETTLE_MAX:?}: {}", answer.json);
+                bail!("still {} after {SETTLE_MAX:?}: {}", answer.status, answer.text);
             }
             let asked = answer.header("Retry-After").and_then(|secs| secs.parse().ok());
             let millis = 1000 * asked.unwrap_or(BUSY_PAUSE_SECS);
