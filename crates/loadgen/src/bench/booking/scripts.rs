@@ -22,6 +22,10 @@ pub(super) const WORKER_SESSION: &[(&str, &str)] = &[
     ("synchronous_commit", "on"),
 ];
 
+/// The ceiling plans once and keeps the plan. Left to itself PostgreSQL plans this statement anew each
+/// time, because it takes plans for known values to be cheaper.
+pub(super) const CEILING_SESSION: &[(&str, &str)] = &[("plan_cache_mode", "force_generic_plan")];
+
 /// Where each script is.
 #[derive(Debug)]
 pub(super) struct Scripts {

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::act::{Act, Pairs};
 use super::report::Run;
-use super::scripts::{Scripts, WORKER_SESSION};
+use super::scripts::{CEILING_SESSION, Scripts, WORKER_SESSION};
 use crate::cpu::{Spent, Watch};
 use crate::house::{House, PAIRS_PER_SHOW};
 use crate::latency::figure;
@@ -129,7 +129,7 @@ impl Bench {
     fn pgbench(&self, act: Act, side: Side, pair: u32) -> Result<(Tally, Spent)> {
         let script = self.scripts.of(act, side).context("this side has no script")?;
         let (client, session) = match side {
-            Side::OneStatement => (&self.superuser, [].as_slice()),
+            Side::OneStatement => (&self.superuser, CEILING_SESSION),
             _ => (&self.worker, WORKER_SESSION),
         };
         let variables = [
@@ -145,7 +145,11 @@ impl Bench {
             variables: &variables,
             session,
         };
-        let (latencies, spent) = pgbench::run(client, &self.folder, &run, &self.watch)?;
+        let ran = pgbench::run(client, &self.folder, &run, &self.watch);
+        let (latencies, spent) = ran.context(
+            "if it says that a key exists, the seats were gone too soon: give more --shows or \
+             fewer --seconds",
+        )?;
         Ok((Tally { latencies, ..Tally::default() }, spent))
     }
 
