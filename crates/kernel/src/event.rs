@@ -300,6 +300,16 @@ impl Envelope<'_> {
     /// is either a number, a name of ours or JSON already.
     #[must_use]
     pub fn to_json(&self) -> Bytes {
+        self.text(EVENT_DATA_MAX_BYTES)
+    }
+
+    /// The same with its data, however large: what the `ref` of the cut one leads to.
+    #[must_use]
+    pub fn to_full_json(&self) -> Bytes {
+        self.text(usize::MAX)
+    }
+
+    fn text(&self, data_max_bytes: usize) -> Bytes {
         use std::fmt::Write as _;
         let mut out = String::with_capacity(self.data.len() + 360);
         let pos = Pos::new(self.seq, self.at);
@@ -311,7 +321,7 @@ impl Envelope<'_> {
             r#"{{"type":"{kind}","venue_id":"{venue}","seq":{seq},"pos":"{pos}","entity":"{entity}","entity_id":"{id}","{entity}_id":"{id}","version":{},"action":"{}","timestamp":"{at}","#,
             self.version, self.action,
         );
-        if self.data.len() > EVENT_DATA_MAX_BYTES {
+        if self.data.len() > data_max_bytes {
             let _ = write!(
                 out,
                 r#""data":null,"ref":"/api/v1/venues/{venue}/events?after={}&limit=1&full=true"}}"#,

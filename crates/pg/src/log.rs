@@ -3,6 +3,7 @@
 //! The head row of the venue is taken last, in the packet of the commit, so that numbers have no
 //! holes and stand in the order of the commits, and the head is locked as shortly as possible.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use kernel::event::{Batch, Envelope, Event, Frame, Pos, Topic};
 use kernel::ids::VenueId;
@@ -248,9 +249,31 @@ impl Db {
         from_seq: i64,
         limit: u16,
     ) -> Result<Vec<Stored>, DbError> {
+        self.read_events(venue, (from_seq, limit), cut).await
+    }
+
+    /// The same with all their data, however large.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away or busy.
+    pub async fn full_events(
+        &self,
+        venue: VenueId,
+        from_seq: i64,
+        limit: u16,
+    ) -> Result<Vec<Stored>, DbError> {
+        self.read_events(venue, (from_seq, limit), whole).await
+    }
+
+    async fn read_events(
+        &self,
+        venue: VenueId,
+        (from_seq, limit): (i64, u16),
+        write: fn(&Envelope<'_>) -> Bytes,
+    ) -> Result<Vec<Stored>, DbError> {
         let limit = i64::from(limit);
         let rows = self.job_query(EVENTS, &[&venue, &from_seq, &limit]).await?;
-        rows.iter().map(|row| stored(venue, row)).collect()
+        rows.iter().map(|row| stored(venue, row, write)).collect()
     }
 
     /// Makes the log's partitions of the days to come, drops those older than `days`, and forgets
@@ -281,7 +304,15 @@ impl Db {
     }
 }
 
-fn stored(venue: VenueId, row: &Row) -> Result<Stored, DbError> {
+fn cut(event: &Envelope<'_>) -> Bytes {
+    event.to_json()
+}
+
+fn whole(event: &Envelope<'_>) -> Bytes {
+    event.to_full_json()
+}
+
+fn stored(venue: VenueId, row: &Row, write: fn(&Envelope<'_>) -> Bytes) -> Result<Stored, DbError> {
     let (seq, at) = (row.col("seq")?, row.col("at")?);
     let envelope = Envelope {
         venue,
@@ -296,5 +327,5 @@ fn stored(venue: VenueId, row: &Row) -> Result<Stored, DbError> {
     };
     // A number that this version does not know comes from a newer one: nobody here may hear it.
     let topic = Topic::from_number(row.col("topic")?).unwrap_or(Topic::Audit);
-    Ok(Stored { seq, at, frame: Frame { topic, json: envelope.to_json() } })
+    Ok(Stored { seq, at, frame: Frame { topic, json: write(&envelope) } })
 }

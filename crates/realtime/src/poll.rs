@@ -14,6 +14,8 @@ use crate::session::open_to;
 
 /// Events in one answer, unless the caller says less.
 const EVENTS_MAX: u16 = 200;
+/// The same where each may be as large as a write's body.
+const FULL_EVENTS_MAX: u16 = 10;
 
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -25,7 +27,7 @@ pub(crate) struct VenuePath {
 /// From where on.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct After {
+pub(crate) struct Part {
     /// The `pos` of a snapshot or of the last answer; without it the answer only says where the
     /// log is.
     #[param(example = "1042-m3k9x0f2")]
@@ -33,6 +35,9 @@ pub(crate) struct After {
     /// Events at most: 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
+    /// Data that is too large for a socket comes with the events, at most 10 of them; `after` may
+    /// then be a bare number. The `ref` of an event asks so.
+    full: Option<bool>,
 }
 
 /// A part of a venue's log.
@@ -55,31 +60,38 @@ pub(crate) struct Events {
 /// be proved, load a snapshot and go on from its `pos`. Go on with `after` = `pos`, also when
 /// `items` is empty.
 #[utoipa::path(
-    tag = "realtime", operation_id = "listEvents", params(VenuePath, After),
+    tag = "realtime", operation_id = "listEvents", params(VenuePath, Part),
     responses((status = 200, body = Events), ReadRefusals)
 )]
 #[get("/api/v1/venues/{venue}/events")]
 pub(crate) async fn list_events(
     actor: Actor<can::Listen>,
     path: Path<VenuePath>,
-    query: web::Query<After>,
+    query: web::Query<Part>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, Rejection> {
     let venue = path.venue;
-    let limit = query.limit.unwrap_or(EVENTS_MAX);
-    if !(1..=EVENTS_MAX).contains(&limit) {
-        let detail = format!("limit is 1 to {EVENTS_MAX}.");
+    let full = query.full.unwrap_or(false);
+    let most = if full { FULL_EVENTS_MAX } else { EVENTS_MAX };
+    let limit = query.limit.unwrap_or(most);
+    if !(1..=most).contains(&limit) {
+        let detail = format!("limit is 1 to {most}.");
         return Err(Problem::new(400, "bad_limit", "The limit cannot be used", detail).into());
     }
-    let after = query.after.as_deref().map(str::parse::<Pos>).transpose().map_err(|error| {
-        Problem::new(400, "bad_pos", "The position cannot be used", error.to_string())
-    })?;
+    let after = query.after.as_deref().map(|text| place(text, full)).transpose()?;
     // The token's roles are a hint; what may be heard is read.
     let open = open_to(app.standing(actor.scope, venue).await?);
     let head = app.db().heads(&[venue]).await?.pop().ok_or_else(not_found)?;
     let page = match after {
         None => Page::at(head.pos()),
-        Some(after) => {
+        Some(Place::Number(seq)) => {
+            Page::from(seq, &head, app.db().full_events(venue, seq + 1, limit).await?)
+        }
+        Some(Place::Proved(after)) if full => {
+            let rows = app.db().full_events(venue, after.seq, limit + 1).await?;
+            Page::of(after, &head, rows)
+        }
+        Some(Place::Proved(after)) => {
             let rows = app.db().events(venue, after.seq, limit + 1).await?;
             Page::of(after, &head, rows)
         }
@@ -87,6 +99,24 @@ pub(crate) async fn list_events(
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
     Ok(answer.body(page.to_json(open)))
+}
+
+/// Where to read on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// A position: continuity is proved.
+    Proved(Pos),
+    /// The bare number of a `ref`, which knows no more: nothing is proved.
+    Number(i64),
+}
+
+fn place(text: &str, full: bool) -> Result<Place, Problem> {
+    let number = text.parse().ok().filter(|seq| full && (0..i64::MAX).contains(seq));
+    number.map_or_else(|| text.parse().map(Place::Proved), |seq| Ok(Place::Number(seq))).map_err(
+        |error: kernel::event::NotAPos| {
+            Problem::new(400, "bad_pos", "The position cannot be used", error.to_string())
+        },
+    )
 }
 
 fn not_found() -> Problem {
@@ -122,6 +152,16 @@ impl Page {
         match rows.last() {
             Some(last) if dense => Self { pos: Pos::new(last.seq, last.at), rows, resync: false },
             _ => resync,
+        }
+    }
+
+    /// What follows the number `seq`, if it is still there.
+    fn from(seq: i64, head: &Head, rows: Vec<Stored>) -> Self {
+        match (rows.first(), rows.last()) {
+            (Some(first), Some(last)) if first.seq == seq + 1 => {
+                Self { pos: Pos::new(last.seq, last.at), rows, resync: false }
+            }
+            _ => Self { rows: Vec::new(), pos: head.pos(), resync: seq != head.seq },
         }
     }
 
@@ -180,6 +220,17 @@ mod tests {
         assert!(page(Pos::new(12, at(12)), []).resync, "ahead of the log");
         assert!(page(Pos::new(9, at(8)), [9]).resync, "another head");
         assert!(page(Pos::new(0, at(0)), 4..=9).resync, "the beginning is gone");
+    }
+
+    #[test]
+    fn a_reference_leads_to_its_event_by_number() {
+        let head = Head { venue: VenueId(uuid::Uuid::nil()), seq: 9, at: at(9) };
+        assert_eq!(place("6", true).ok(), Some(Place::Number(6)));
+        assert!(place("6", false).is_err() && place("-6", true).is_err());
+        assert_eq!(place("6-1y", true).ok(), Some(Place::Proved("6-1y".parse().unwrap())));
+        assert_eq!(Page::from(6, &head, rows([7])).rows, rows([7]));
+        assert!(Page::from(6, &head, rows([8])).resync, "pruned");
+        assert!(!Page::from(9, &head, rows([])).resync);
     }
 
     #[test]
