@@ -16,6 +16,10 @@ use crate::role::{Role, Standing};
 /// An event whose data is larger than this is sent without it, with a `ref` to fetch.
 pub const EVENT_DATA_MAX_BYTES: usize = 16 * 1024;
 
+/// The event behind those of a batch. The log writes into its `data` which numbers they have: only
+/// the log knows them.
+pub const TRANSACTION_COMPLETE: &str = "atomic_transaction_complete";
+
 macro_rules! topics {
     ($($(#[$doc:meta])* $name:ident = $bit:literal, $text:literal;)*) => {
         /// What a subscriber listens to. The number is the bit in the mask and in the event log.

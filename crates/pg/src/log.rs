@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use kernel::event::{Batch, Envelope, Event, Frame, Pos, Topic};
+use kernel::event::{Batch, Envelope, Event, Frame, Pos, TRANSACTION_COMPLETE, Topic};
 use kernel::ids::VenueId;
 use kernel::scope::{Reach, Scope};
 use postgres_types::{Json, ToSql};
@@ -30,7 +30,9 @@ with head as (
     insert into log.venue_event
         (venue_id, seq, at, topic, type, entity, entity_id, version, action, actor, data)
     select $1, head.seq - cardinality($2::smallint[]) + e.n, head.at, e.topic, e.type, e.entity,
-           e.entity_id, e.version, e.action, $9, e.data
+           e.entity_id, e.version, e.action, $9,
+           case e.type when 'atomic_transaction_complete' then format('{\"from\":%s,\"to\":%s}',
+               head.seq - cardinality($2::smallint[]) + 1, head.seq - 1)::json else e.data end
     from head, unnest($2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
                       $8::json[])
          with ordinality as e(topic, type, entity, entity_id, version, action, data, n)
@@ -161,6 +163,8 @@ async fn commit_told(
 fn batch(venue: VenueId, events: &[Event], head: &Row) -> Result<Batch, DbError> {
     let (last, at): (i64, Timestamp) = (head.col("seq")?, head.col("at")?);
     let first_seq = last - i64::try_from(events.len()).unwrap_or(0) + 1;
+    // The same text as the statement writes: what is told now and what is read later agree.
+    let numbers = format!(r#"{{"from":{first_seq},"to":{}}}"#, last - 1);
     let frames = events
         .iter()
         .zip(first_seq..)
@@ -175,7 +179,7 @@ fn batch(venue: VenueId, events: &[Event], head: &Row) -> Result<Batch, DbError>
                 entity_id: event.entity_id,
                 version: event.version,
                 action: event.action,
-                data: event.data.get(),
+                data: if event.kind == TRANSACTION_COMPLETE { &numbers } else { event.data.get() },
             }
             .to_json(),
         })

@@ -27,6 +27,7 @@ use crate::ops;
     tags(
         (name = "identity", description = "Who somebody is, and what they are in a venue"),
         (name = "booking", description = "Shows, their seats, and who has them"),
+        (name = "floor", description = "Tables, parties, reservations and the waitlist"),
         (name = "realtime", description = "Events as they happen"),
         (name = "audit", description = "What privileged people did"),
         (name = "operations", description = "The server itself"),
@@ -53,6 +54,7 @@ pub(crate) fn openapi() -> Value {
     for slice in [
         identity::Api::openapi(),
         booking::Api::openapi(),
+        floor::Api::openapi(),
         realtime::RealtimeApi::openapi(),
         ops::Api::openapi(),
         crate::audit::Api::openapi(),
@@ -95,7 +97,7 @@ fn secure(operation: &mut Value) {
 
 /// The document of events.
 pub(crate) fn events() -> Value {
-    realtime::events_document(&[identity::EVENTS, booking::EVENTS].concat())
+    realtime::events_document(&[identity::EVENTS, booking::EVENTS, floor::EVENTS].concat())
 }
 
 /// `rowlock openapi`

@@ -9,6 +9,7 @@ pub(crate) fn all(cfg: &mut ServiceConfig) {
     cfg.configure(edge::rejection::configure)
         .configure(identity::routes)
         .configure(booking::routes)
+        .configure(floor::routes)
         .configure(realtime::routes)
         .configure(ops::routes)
         .configure(document::routes);

@@ -5,7 +5,8 @@ use actix_web::http::header::{ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use booking::snapshot::BookingSnapshot;
 use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
-use kernel::event::{Pos, Topic, TopicMask};
+use floor::snapshot::FloorSnapshot;
+use kernel::event::{Topic, TopicMask};
 use kernel::ids::VenueId;
 use kernel::problem::Problem;
 use pg::DbError;
@@ -41,6 +42,9 @@ pub(crate) struct Snapshot {
     #[serde(flatten)]
     #[schema(inline)]
     booking: BookingSnapshot,
+    #[serde(flatten)]
+    #[schema(inline)]
+    floor: FloorSnapshot,
 }
 
 /// Get a snapshot
@@ -74,20 +78,18 @@ pub(crate) async fn get_snapshot(
             let [head] = q.pipeline([pg::log::head_query(&[&venue])]).await?;
             let Some(head) = head.first() else { return Ok::<_, DbError>(None) };
             let pos = pg::log::head_pos(head)?;
-            Ok(Some((pos, booking::snapshot::snapshot(q, mask, offset).await?)))
+            let booking = booking::snapshot::snapshot(q, mask, offset).await?;
+            Ok(Some((pos, booking, floor::snapshot::snapshot(q, mask).await?)))
         })
         .await?;
-    let (pos, booking) = found.ok_or_else(no_such_venue)?;
+    let (pos, booking, floor) = found.ok_or_else(no_such_venue)?;
     let tag = format!("\"{pos}.{}\"", mask.0);
     if request.headers().get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == tag.as_bytes()) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }
-    let snapshot = snapshot(pos, mask, booking);
+    let (topics, pos) = (mask.iter().collect(), pos.to_string());
+    let snapshot = Snapshot { pos, topics, booking, floor };
     Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(snapshot))
-}
-
-fn snapshot(pos: Pos, mask: TopicMask, booking: BookingSnapshot) -> Snapshot {
-    Snapshot { pos: pos.to_string(), topics: mask.iter().collect(), booking }
 }
 
 fn asked(topics: &str) -> Result<TopicMask, Rejection> {

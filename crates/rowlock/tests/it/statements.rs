@@ -8,6 +8,11 @@ async fn every_statement_of_booking_can_be_prepared() -> Result<()> {
 }
 
 #[tokio::test]
+async fn every_statement_of_floor_can_be_prepared() -> Result<()> {
+    testkit::prepare_all(&::floor::store::all()).await
+}
+
+#[tokio::test]
 async fn every_statement_of_identity_can_be_prepared() -> Result<()> {
     testkit::prepare_all(&::identity::store::all()).await
 }
