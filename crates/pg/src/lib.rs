@@ -4,6 +4,7 @@ pub mod audit;
 pub mod control;
 pub mod db;
 pub mod error;
+pub mod facts;
 pub mod log;
 pub mod migrate;
 pub mod once;

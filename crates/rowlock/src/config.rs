@@ -99,6 +99,12 @@ pub(crate) struct Sealing {
 }
 
 impl Sealing {
+    /// The key as it was given, to be compared with those that everybody knows.
+    pub(crate) fn text(&self) -> Option<String> {
+        let file = || std::fs::read_to_string(self.rowlock_key_file.as_ref()?).ok();
+        self.rowlock_key.clone().or_else(file)
+    }
+
     pub(crate) fn key(&self) -> Result<identity::SealKey, WrongSetting> {
         let text = match (&self.rowlock_key, &self.rowlock_key_file) {
             (Some(key), _) => key.clone(),
@@ -206,6 +212,15 @@ pub(crate) struct Serve {
     /// Networks whose forwarded headers are believed: 10.0.0.0/8,…
     #[arg(long, env, default_value = "")]
     trusted_proxies: String,
+    /// Nobody else can listen on the way to PostgreSQL and Redis: they may be reached in plain.
+    #[arg(long, env, value_parser = flag, default_value = "0")]
+    pub(crate) private_network: bool,
+    /// The first user, made while there is none.
+    #[arg(long, env)]
+    pub(crate) admin_email: Option<String>,
+    /// The first user's password.
+    #[arg(long, env, hide_env_values = true)]
+    pub(crate) admin_password: Option<String>,
     /// `closed`: only whoever is invited gets an account.
     #[arg(long, env, default_value = "open")]
     pub(crate) registration: Registration,
@@ -244,6 +259,11 @@ impl Serve {
             attempts_per_minute: self.sign_ins_per_minute,
             public_url: self.public_url.trim_end_matches('/').to_owned(),
         }
+    }
+
+    /// The URL of Redis, if there is one.
+    pub(crate) fn redis(&self) -> Option<&str> {
+        self.redis_url.as_deref().filter(|url| !url.is_empty())
     }
 
     /// In development nobody is slowed down unless it is asked for.

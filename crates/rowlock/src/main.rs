@@ -1,12 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 mod audit;
 mod config;
 mod demo;
+mod doctor;
 mod document;
 mod drain;
 mod healthcheck;
 mod jobs;
+mod keys;
 mod operations;
 mod ops;
 mod person;
@@ -41,9 +44,17 @@ enum Command {
     Demo(config::Demo),
     /// Write the API's documents.
     Openapi(config::Openapi),
+    /// Say what of this set-up is wrong for production. Takes what `serve` takes.
+    Doctor(Box<config::Serve>),
+    /// Make owners and new passwords, list venues.
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Change the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(config::KeysCommand),
     /// Erase a person.
     #[command(subcommand)]
     Person(person::PersonCommand),
@@ -62,7 +73,10 @@ fn main() -> ExitCode {
             Command::Migrate(database) => migrate(database).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Openapi(openapi) => document::write(&openapi),
+            Command::Doctor(serve) => doctor::run(*serve).await,
+            Command::Admin(command) => admin::run(command).await,
             Command::Audit(command) => audit::run(command).await,
+            Command::Keys(command) => keys::run(command).await,
             Command::Person(command) => person::run(command).await,
             Command::Healthcheck(check) => healthcheck::run(&check).await,
         }

@@ -16,9 +16,9 @@ use kernel::clock::Clock;
 use pg::{Db, DbConfig};
 use realtime::{Hub, Limits, Origins};
 
-use crate::config::{Serve, WrongSetting};
+use crate::config::{Environment, Serve, WrongSetting};
 use crate::worker::Worker;
-use crate::{drain, jobs, routes, telemetry};
+use crate::{admin, doctor, drain, jobs, routes, telemetry};
 
 /// How long a request's head may take.
 const HEAD_MAX: Duration = Duration::from_secs(5);
@@ -53,6 +53,9 @@ struct Parts {
 /// Runs until a signal ends it.
 pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     serve.check()?;
+    if serve.environment == Environment::Production {
+        doctor::refuse(&serve).await?;
+    }
     telemetry::logs(serve.log_format);
     let mut config = serve.database.config()?;
     let seal = serve.sealing.key()?;
@@ -68,6 +71,7 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let keys = identity::Keys::load_or_create(&jobs_db, seal, keyring.clone())
         .await
         .context("the signing keys cannot be loaded")?;
+    admin::first_user(&jobs_db, &serve).await?;
     let hub = Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
     let worker = Worker::new(&serve, hub, metrics, mailer);
     let app = App::new(jobs_db, bus.clone(), keyring.clone(), identity::STANDING_SQL);

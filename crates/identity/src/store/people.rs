@@ -23,6 +23,8 @@ pg::statements! {
         where user_id = $1 returning id";
     LIST_SESSIONS_KEPT = "select id, created_at, seen_at, ended_at, agent from identity.session
         where user_id = $1 order by id";
+    // Only for those who run the server, in a job's scope.
+    LIST_ALL_VENUES = "select venue_id, name from identity.venue order by venue_id";
     FIND_BY_EMAIL = "select id from identity.user where email = $1";
 }
 
@@ -68,6 +70,11 @@ pub(crate) async fn list_sessions(
             })
         })
         .collect()
+}
+
+pub(crate) async fn list_all_venues(q: &mut Reader) -> Result<Vec<(VenueId, String)>, DbError> {
+    let rows = q.query(LIST_ALL_VENUES, &[]).await?;
+    rows.iter().map(|row| Ok((row.col("venue_id")?, row.col("name")?))).collect()
 }
 
 pub(crate) async fn find_by_email(q: &mut Reader, email: &str) -> Result<Option<UserId>, DbError> {

@@ -10,6 +10,7 @@ mod booking_race;
 mod booking_refusals;
 mod cluster;
 mod devices;
+mod doctor;
 mod dropped;
 mod floor;
 mod floor_race;
