@@ -1,0 +1,59 @@
+//! Whoever asks too often waits, and nobody else does.
+
+use anyhow::{Context as _, Result};
+use testkit::{Bed, Client};
+
+/// How many of so many requests were let through, and the last refusal's `Retry-After`.
+async fn passed(client: &Client, path: &str, from: &str) -> Result<(usize, Option<String>)> {
+    let (mut passed, mut wait) = (0, None);
+    for _ in 0..40 {
+        let answer = client.get(path).header("X-Forwarded-For", from).await?;
+        if answer.status == 429 {
+            answer.refused(429, "too_many_requests")?;
+            wait = answer.header("Retry-After").map(str::to_owned);
+        } else {
+            passed += 1;
+        }
+    }
+    Ok((passed, wait))
+}
+
+#[tokio::test]
+async fn a_user_who_asks_too_often_waits_and_others_do_not() -> Result<()> {
+    let bed = Bed::with().env("REQUESTS_PER_USER", "3").start().await?;
+    let (house, calm) = (bed.house().await?, bed.person().await?);
+    let (through, wait) = passed(house.owner(), &house.path(""), "198.51.100.1").await?;
+    assert!(through < 40, "all went through");
+    let secs: u32 = wait.context("there is no Retry-After")?.parse()?;
+    assert!((1..=5).contains(&secs), "{secs}");
+    calm.get("/api/v1/auth/me").await?.expect(200)?;
+    let limits = calm.get("/api/v1/limits").await?.expect(200)?;
+    assert_eq!(limits["requestsPerUserPerSec"], 3);
+    assert_eq!(limits["requestsPerVenuePerSec"], 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_is_what_trusted_proxies_say() -> Result<()> {
+    let bed = Bed::with().env("REQUESTS_PER_ADDRESS", "3").start().await?;
+    let anyone = bed.anyone();
+    let (one, _) = passed(&anyone, "/api/v1/limits", "198.51.100.1").await?;
+    assert!(one < 40, "all went through");
+    let (first, _) = passed(&anyone, "/api/v1/limits", "198.51.100.2").await?;
+    assert!(first >= 3, "another address has its own rate");
+    // The control: where no proxy is trusted, the header changes nothing.
+    let distrustful = Bed::with()
+        .env("REQUESTS_PER_ADDRESS", "3")
+        .env("TRUSTED_PROXIES", "")
+        .start()
+        .await?;
+    let anyone = distrustful.anyone();
+    let mut through = 0;
+    for number in 0..40 {
+        let from = format!("198.51.100.{number}");
+        let answer = anyone.get("/api/v1/limits").header("X-Forwarded-For", &from).await?;
+        through += usize::from(answer.status == 200);
+    }
+    assert!(through < 40, "a header chose the address");
+    Ok(())
+}
