@@ -20,6 +20,7 @@ mod identity;
 mod isolation;
 mod openapi;
 mod operations;
+mod rates;
 mod sale;
 mod scope;
 mod statements;
