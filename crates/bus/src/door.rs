@@ -11,6 +11,7 @@ use crate::config::{BusConfig, BusError};
 use crate::control::Control;
 use crate::link;
 use crate::notice::{Ears, Incoming, Notice, Origin, ears};
+use crate::presence::Presence;
 use crate::publisher::{self, Publisher};
 use crate::queue::Queue;
 use crate::state::{Links, RedisState};
@@ -66,6 +67,13 @@ impl Bus {
         self.ears.tell(Notice::Control(control));
         if self.links.state() != RedisState::Off {
             self.queue.push_control(control);
+        }
+    }
+
+    /// Tells the other workers who is where in a venue. To be said again now and then.
+    pub fn publish_presence(&self, presence: Presence) {
+        if self.links.publisher_is_up() {
+            self.queue.push_presence(presence);
         }
     }
 
@@ -139,7 +147,9 @@ mod tests {
         let (bus, mut incoming) = Bus::start(BusConfig::default()).unwrap();
         let count = Arc::new(AtomicU32::new(0));
         let keep = Arc::clone(&count);
-        bus.on_control(move |_| drop(keep.fetch_add(1, Ordering::Relaxed)));
+        bus.on_control(move |_| {
+            keep.fetch_add(1, Ordering::Relaxed);
+        });
         let session = kernel::ids::SessionId(uuid::Uuid::nil());
         bus.publish_control(Control::SessionRevoked { session });
         bus.tell_control(Control::SessionRevoked { session });

@@ -9,6 +9,7 @@ mod link;
 mod notice;
 #[cfg(test)]
 mod outage_tests;
+mod presence;
 mod publisher;
 mod queue;
 mod state;
@@ -19,4 +20,5 @@ pub use config::{BusConfig, BusError};
 pub use control::Control;
 pub use door::Bus;
 pub use notice::{Incoming, Notice, Origin};
+pub use presence::{Presence, Present};
 pub use state::RedisState;

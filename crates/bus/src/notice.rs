@@ -7,6 +7,7 @@ use kernel::event::Batch;
 use tokio::sync::mpsc;
 
 use crate::control::Control;
+use crate::presence::Presence;
 
 /// How many notices may wait for the listener. One that is refused is harmless: the listener finds
 /// the hole in the venue's log.
@@ -28,6 +29,8 @@ pub enum Notice {
     Batch(Batch, Origin),
     /// Somebody's rights changed.
     Control(Control),
+    /// Who is where at another process, by that process' number.
+    Presence(Presence, u64),
     /// The subscriber is connected, for the first time or again: what was published before is
     /// gone, look at the heads now.
     Connected,

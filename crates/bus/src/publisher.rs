@@ -96,6 +96,10 @@ impl Publisher {
                 let bytes = wire::encode_batch(batch, self.origin)?;
                 Some((self.names.venue(batch.venue), bytes))
             }
+            Parcel::Presence(presence) => {
+                let bytes = wire::encode_presence(presence, self.origin)?;
+                Some((self.names.venue(presence.venue), bytes))
+            }
             Parcel::Control(control) => {
                 Some((self.names.control(), wire::encode_control(control, self.origin)?))
             }

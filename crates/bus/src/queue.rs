@@ -8,6 +8,7 @@ use kernel::event::Batch;
 use tokio::sync::Notify;
 
 use crate::control::Control;
+use crate::presence::Presence;
 use crate::wire;
 
 /// How many bytes of events may wait.
@@ -20,11 +21,14 @@ const CONTROLS_MAX: usize = 1024;
 pub(crate) enum Parcel {
     Batch(Batch),
     Control(Control),
+    Presence(Presence),
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     controls: VecDeque<Control>,
+    /// The latest of each venue.
+    presences: VecDeque<Presence>,
     batches: VecDeque<Batch>,
     bytes: usize,
 }
@@ -67,10 +71,19 @@ impl Queue {
         self.filled.notify_one();
     }
 
+    pub(crate) fn push_presence(&self, presence: Presence) {
+        let mut waiting = self.lock();
+        waiting.presences.retain(|older| older.venue != presence.venue);
+        waiting.presences.push_back(presence);
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
     /// Throws the waiting batches away; answers how many.
     pub(crate) fn clear(&self) -> u64 {
         let mut waiting = self.lock();
         waiting.bytes = 0;
+        waiting.presences.clear();
         let dropped = waiting.batches.len();
         waiting.batches = VecDeque::new();
         u64::try_from(dropped).unwrap_or(u64::MAX)
@@ -84,6 +97,11 @@ impl Queue {
             && let Some(control) = waiting.controls.pop_front()
         {
             parcels.push(Parcel::Control(control));
+        }
+        while parcels.len() < count
+            && let Some(presence) = waiting.presences.pop_front()
+        {
+            parcels.push(Parcel::Presence(presence));
         }
         let mut taken = 0;
         while parcels.len() < count

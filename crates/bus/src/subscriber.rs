@@ -188,6 +188,9 @@ impl Subscriber {
             Ok((_, Message::Batch(batch))) => {
                 self.ears.tell(Notice::Batch(batch, Origin::Remote));
             }
+            Ok((origin, Message::Presence(presence))) => {
+                self.ears.tell(Notice::Presence(presence, origin));
+            }
             Ok((_, Message::Control(control))) => self.ears.tell(Notice::Control(control)),
             Err(error) => {
                 metrics::counter!("rowlock_bus_messages_refused_total").increment(1);

@@ -4,6 +4,7 @@
 //! "RL" · version 1 · kind · origin u64
 //! kind 1, batch:   venue 16 · first_seq i64 · at i64 · prev_at i64 · n u16 · n × (topic i16 · len u32 · JSON)
 //! kind 2, control: JSON
+//! kind 3, presence: JSON
 //! ```
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -13,11 +14,13 @@ use kernel::ids::VenueId;
 use uuid::Uuid;
 
 use crate::control::Control;
+use crate::presence::Presence;
 
 const MAGIC: [u8; 2] = *b"RL";
 const VERSION: u8 = 1;
 const BATCH: u8 = 1;
 const CONTROL: u8 = 2;
+const PRESENCE: u8 = 3;
 const HEADER_BYTES: usize = 2 + 1 + 1 + 8;
 const BATCH_HEADER_BYTES: usize = HEADER_BYTES + 16 + 8 + 8 + 8 + 2;
 const FRAME_HEADER_BYTES: usize = 2 + 4;
@@ -27,6 +30,7 @@ const FRAME_HEADER_BYTES: usize = 2 + 4;
 pub(crate) enum Message {
     Batch(Batch),
     Control(Control),
+    Presence(Presence),
 }
 
 /// Not a message of ours: another version, or somebody else's channel.
@@ -67,8 +71,17 @@ pub(crate) fn encode_batch(batch: &Batch, origin: u64) -> Option<Bytes> {
 
 /// A control message as bytes.
 pub(crate) fn encode_control(control: &Control, origin: u64) -> Option<Bytes> {
-    let json = serde_json::to_vec(control).ok()?;
-    let mut out = header(CONTROL, origin, HEADER_BYTES + json.len());
+    encode_json(CONTROL, control, origin)
+}
+
+/// Who is where, as bytes.
+pub(crate) fn encode_presence(presence: &Presence, origin: u64) -> Option<Bytes> {
+    encode_json(PRESENCE, presence, origin)
+}
+
+fn encode_json(kind: u8, value: &impl serde::Serialize, origin: u64) -> Option<Bytes> {
+    let json = serde_json::to_vec(value).ok()?;
+    let mut out = header(kind, origin, HEADER_BYTES + json.len());
     out.put_slice(&json);
     Some(out.freeze())
 }
@@ -86,6 +99,7 @@ pub(crate) fn decode(mut bytes: Bytes) -> Result<(u64, Message), NotAMessage> {
     let message = match kind {
         BATCH => Message::Batch(decode_batch(bytes)?),
         CONTROL => Message::Control(serde_json::from_slice(&bytes).map_err(|_| NotAMessage)?),
+        PRESENCE => Message::Presence(serde_json::from_slice(&bytes).map_err(|_| NotAMessage)?),
         _ => return Err(NotAMessage),
     };
     Ok((origin, message))

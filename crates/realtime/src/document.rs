@@ -4,8 +4,8 @@ use kernel::event::Topic;
 use serde_json::{Map, Value, json};
 
 use crate::limits::{
-    FRAME_IN_MAX_BYTES, FRAMES_PER_SEC, GREETING_IN_MAX_BYTES, HEARTBEAT_SECS, QUEUE_MAX_BYTES,
-    REPLAY_MAX, VENUES_PER_SOCKET,
+    FRAME_IN_MAX_BYTES, FRAMES_PER_SEC, GREETING_IN_MAX_BYTES, HEARTBEAT_SECS, PRESENT_MAX,
+    QUEUE_MAX_BYTES, REPLAY_MAX, VENUES_PER_SOCKET,
 };
 use crate::protocol::{CloseCode, PROTOCOL};
 
@@ -144,7 +144,12 @@ fn field(name: &str) -> Value {
         "pos" | "since" => schema("Pos"),
         "topics" => json!({"type": "array", "items": schema("Topic")}),
         "replay" | "exp" | "ping" => json!({"type": "integer", "format": "int64"}),
-        "retry" => json!({"type": "boolean"}),
+        "retry" | "available" => json!({"type": "boolean"}),
+        "people" => json!({"type": "array", "maxItems": PRESENT_MAX, "items": {
+            "type": "object", "required": ["user", "screen"],
+            "properties": {"user": field("user"), "screen": field("screen")},
+        }}),
+        "screen" => json!({"type": "string", "pattern": "^[a-z0-9._-]{1,40}$"}),
         "user" => json!({"type": "string", "format": "uuid"}),
         "reason" => json!({"type": "string", "enum": ["pruned", "diverged", "behind"]}),
         _ => json!({"type": "string"}),
@@ -156,13 +161,16 @@ fn control_messages() -> Map<String, Value> {
     messages.map(|(name, message)| (name.to_owned(), message)).collect()
 }
 
-fn client_messages() -> [(&'static str, Value); 4] {
+fn client_messages() -> [(&'static str, Value); 5] {
     let client = |summary, op, fields| control("client", summary, op, fields);
     let auth = "The first frame, within 5 s; again to renew on the same socket. Without a token \
                 the socket is anonymous and hears `seats` alone";
     let sub = "Listen to a venue, from now on or from after `since`; a second one replaces the \
                first. Without `topics`: all that are open to you";
+    let presence = "Staff: on which screen you are, in a venue that you listen to; without \
+                    `screen`: nowhere any more. From then on `present` tells who else is where";
     [
+        ("presence", client(presence, "presence", (&["venue"], &["id", "screen"]))),
         ("auth", client(auth, "auth", (&[], &["id", "token"]))),
         ("sub", client(sub, "sub", (&["venue"], &["id", "topics", "since"]))),
         ("unsub", client("Listen to a venue no longer", "unsub", (&["venue"], &["id"]))),
@@ -170,13 +178,15 @@ fn client_messages() -> [(&'static str, Value); 4] {
     ]
 }
 
-fn server_messages() -> [(&'static str, Value); 8] {
+fn server_messages() -> [(&'static str, Value); 9] {
     let server = |summary, op, fields| control("server", summary, op, fields);
     let welcome = "The socket is signed in until `exp` (seconds since 1970); `ping` is the \
                    heartbeat in seconds";
     let subscribed = "What was granted (no more than was asked for), where the venue is, and how \
                       many events follow from before";
     let subscribed_fields: (&[&str], &[&str]) = (&["id", "venue", "topics", "pos", "replay"], &[]);
+    let present = "All staff of the venue that is on a screen, whenever that changes; within 30 s \
+                   of a lost connection it is gone. Not `available` without Redis";
     let pos = "Where the venue is: every 25 s, and when events were not for you";
     let topics = "Your role changed: these topics remain";
     let resync = "Continuity cannot be proved: load a snapshot; what follows is after `pos`";
@@ -189,6 +199,7 @@ fn server_messages() -> [(&'static str, Value); 8] {
         ("pos", server(pos, "pos", (&["venue", "pos"], &[]))),
         ("topics", server(topics, "topics", (&["venue", "topics"], &[]))),
         ("resync", server(resync, "resync", (&["venue", "pos", "reason"], &[]))),
+        ("present", server(present, "presence", (&["venue", "available", "people"], &[]))),
         ("err", server(err, "err", (&["id", "code", "message", "retry"], &[]))),
     ]
 }

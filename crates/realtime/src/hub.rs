@@ -3,6 +3,7 @@
 mod attach;
 mod beat;
 mod command;
+mod presence;
 mod roster;
 mod task;
 mod venue;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 pub(crate) use command::Wish;
+pub(crate) use presence::Seen;
 
 use crate::counts::Counts;
 use crate::limits::{GREETING_DEADLINE, Limits};
@@ -160,6 +162,11 @@ impl Hub {
     /// A socket listens no longer. The hub answers it.
     pub(crate) fn unsubscribe(&self, socket: &Socket, id: i64, venue: VenueId) {
         self.send(Command::Unsubscribe { socket: socket.id, id, venue });
+    }
+
+    /// A socket says on which screen its user is. The hub answers it.
+    pub(crate) fn enter(&self, seen: Seen) {
+        self.send(Command::Enter(seen));
     }
 
     /// A socket's standing was looked up again: these topics remain of what it listens to.

@@ -50,6 +50,15 @@ pub(crate) const HEARTBEAT_SECS: u64 = 25;
 /// How often a standing is looked up again while Redis tells nobody of changes.
 pub(crate) const RECHECK_SECS: u64 = 5;
 
+/// How often a worker tells the others who is where.
+pub(crate) const PRESENCE_AGAIN: Duration = Duration::from_secs(10);
+/// How long that counts: a worker that died is forgotten after it.
+pub(crate) const PRESENCE_LASTS: Duration = Duration::from_secs(25);
+/// People in one answer.
+pub(crate) const PRESENT_MAX: usize = 200;
+/// Letters of a screen's name.
+pub(crate) const SCREEN_MAX_CHARS: usize = 40;
+
 /// Events that a worker keeps of an active venue.
 pub(crate) const RING_EVENTS: usize = 512;
 /// Bytes of events that a worker keeps of an active venue.

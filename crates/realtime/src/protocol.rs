@@ -1,5 +1,6 @@
 //! The frames of `rowlock.v1`: what has `type` is an event, what has `op` is control.
 
+use bus::Present;
 use bytes::Bytes;
 use kernel::event::{Pos, Topic, TopicMask};
 use kernel::ids::{UserId, VenueId};
@@ -97,6 +98,7 @@ pub(crate) struct Request {
     pub(crate) venue: Option<String>,
     pub(crate) topics: Option<Vec<String>>,
     pub(crate) since: Option<String>,
+    pub(crate) screen: Option<String>,
 }
 
 /// What the server says besides events.
@@ -142,6 +144,12 @@ pub(crate) enum Answer<'a> {
     Topics {
         venue: VenueId,
         topics: Vec<Topic>,
+    },
+    /// Who of the staff is where; nobody knows without Redis.
+    Presence {
+        venue: VenueId,
+        available: bool,
+        people: Vec<&'a Present>,
     },
     Err {
         id: i64,

@@ -18,8 +18,8 @@ use kernel::scope::Scope;
 use pg::DbError;
 
 use crate::counts::Place;
-use crate::hub::{Hub, Wish};
-use crate::limits::VENUES_PER_SOCKET;
+use crate::hub::{Hub, Seen, Wish};
+use crate::limits::{SCREEN_MAX_CHARS, VENUES_PER_SOCKET};
 use crate::protocol::{Answer, CloseCode, Request};
 use crate::rate::Rate;
 use crate::socket::{Person, Socket};
@@ -103,8 +103,9 @@ impl Session {
             (_, false) => self.socket.close(CloseCode::NoAuth),
             ("sub", true) => self.subscribe(&request),
             ("unsub", true) => self.unsubscribe(&request),
+            ("presence", true) => self.presence(&request),
             ("ping", true) => self.say(&Answer::Pong { id: request.id }),
-            _ => self.refuse(request.id, "unknown_op", "ops are auth, sub, unsub and ping"),
+            _ => self.refuse(request.id, "unknown_op", "ops are auth, sub, unsub, presence, ping"),
         }
     }
 
@@ -193,6 +194,19 @@ impl Session {
         self.hub.unsubscribe(&self.socket, request.id, venue);
     }
 
+    fn presence(&self, request: &Request) {
+        let (id, user) = (request.id, self.person.and_then(|person| person.user));
+        let known = venue(request).filter(|venue| self.venues.contains(venue));
+        let (Some(venue), Some(user)) = (known, user) else {
+            return self.refuse(id, "forbidden", "sign in and listen to the venue first");
+        };
+        let screen = request.screen.clone();
+        if screen.as_ref().is_some_and(|name| !is_screen(name)) {
+            return self.refuse(id, "bad_request", "screen is 1 to 40 of a-z, 0-9, `-`, `_`, `.`");
+        }
+        self.hub.enter(Seen { socket: self.socket.id, id, venue, user, screen });
+    }
+
     fn look_up(&mut self, venue: VenueId, purpose: Purpose) {
         let person = self.person.unwrap_or_default();
         let app = self.app.clone();
@@ -247,6 +261,11 @@ impl Session {
 
 fn venue(request: &Request) -> Option<VenueId> {
     request.venue.as_deref()?.parse().ok()
+}
+
+fn is_screen(name: &str) -> bool {
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+    (1..=SCREEN_MAX_CHARS).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// The topics asked for: all, unless some are named. A name that is unknown is not granted.

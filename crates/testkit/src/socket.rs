@@ -211,7 +211,11 @@ impl Socket {
         Ok(())
     }
 
-    async fn request(&mut self, mut frame: Value) -> Result<Value> {
+    /// Asks something and gives the answer; what comes before it is taken as always.
+    ///
+    /// # Errors
+    /// When the worker refuses.
+    pub async fn request(&mut self, mut frame: Value) -> Result<Value> {
         self.requests += 1;
         let id = self.requests;
         if let Some(fields) = frame.as_object_mut() {

@@ -26,6 +26,7 @@ impl Task {
         self.beats += 1;
         self.watch_sockets(second);
         self.heartbeat(second);
+        self.rooms.beat(now, &self.bus, &self.members, second);
         self.recheck_alone();
         self.watch_database(now);
         self.watch_venues(now, second);

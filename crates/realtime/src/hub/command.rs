@@ -8,6 +8,7 @@ use pg::{Head, Stored};
 use tokio::sync::oneshot;
 
 use super::Since;
+use super::presence::Seen;
 use crate::log::{Away, Extract};
 use crate::socket::Socket;
 
@@ -31,6 +32,7 @@ pub(super) enum Command {
     Leave(u64),
     Subscribe(Wish),
     Unsubscribe { socket: u64, id: i64, venue: VenueId },
+    Enter(Seen),
     Regrant { socket: u64, venue: VenueId, open: TopicMask },
     Opened(VenueId, Read),
     Repaired { venue: VenueId, asked: Pos, number: u64, read: Read },

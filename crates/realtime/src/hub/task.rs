@@ -15,6 +15,7 @@ use tokio::time::sleep_until;
 
 use super::attach::Waiting;
 use super::command::{Command, Wish};
+use super::presence::{Rooms, is_staffs};
 use super::venue::Venue;
 use crate::limits::{HEADS_EVERY, HEADS_EVERY_ALONE, READS_AT_ONCE};
 use crate::log::{Away, Log};
@@ -50,6 +51,7 @@ pub(super) struct Task {
     pub(super) clock: Clock,
     pub(super) venues: HashMap<VenueId, Venue>,
     pub(super) members: HashMap<u64, Member>,
+    pub(super) rooms: Rooms,
     /// Venues where something happened or is due: the others cost nothing.
     restless: HashSet<VenueId>,
     started: tokio::time::Instant,
@@ -77,6 +79,7 @@ impl Task {
             clock,
             venues: HashMap::new(),
             members: HashMap::new(),
+            rooms: Rooms::default(),
             restless: HashSet::new(),
             started,
             heads_at: now,
@@ -160,6 +163,9 @@ impl Task {
         match notice {
             Notice::Batch(batch, _) => self.batch(batch),
             Notice::Control(control) => self.control(control),
+            Notice::Presence(presence, origin) => {
+                self.rooms.hear(presence, origin, Instant::now());
+            }
             // What was published while nobody listened is only in the log.
             Notice::Connected | Notice::Away => self.heads_at = Instant::now(),
         }
@@ -208,6 +214,7 @@ impl Task {
                     member.socket.push(&Answer::Unsubscribed { id, venue }.frame(), second);
                 }
             }
+            Command::Enter(seen) => self.enter(seen),
             Command::Regrant { socket, venue, open } => self.regrant(socket, venue, open),
             Command::Opened(id, read) => self.opened(id, read, now, second),
             Command::Repaired { venue, asked, number, read } => {
@@ -280,6 +287,9 @@ impl Task {
             return;
         }
         place.1 = new;
+        if !is_staffs(new) {
+            self.rooms.leave(socket, venue);
+        }
         let Some(venue) = self.venues.get_mut(&venue) else { return };
         venue.flush(Instant::now(), second);
         let told = venue.line.as_ref().map_or(0, |line| line.head().seq);
@@ -296,6 +306,7 @@ impl Task {
         let Some(member) = self.members.get_mut(&socket) else { return };
         let place = member.venues.iter().position(|(venue, _)| *venue == id);
         let mask = place.map(|place| member.venues.swap_remove(place).1);
+        self.rooms.leave(socket, id);
         let Some(venue) = self.venues.get_mut(&id) else { return };
         venue.waiting.retain(|waiting| waiting.wish.socket != socket);
         if let Some(mask) = mask {
@@ -309,6 +320,7 @@ impl Task {
     pub(super) fn forget(&mut self, socket: u64) {
         let Some(member) = self.members.remove(&socket) else { return };
         for (id, mask) in member.venues {
+            self.rooms.leave(socket, id);
             if let Some(venue) = self.venues.get_mut(&id) {
                 venue.roster.remove(socket, mask);
             }

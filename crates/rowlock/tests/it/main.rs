@@ -20,7 +20,7 @@ mod identity;
 mod isolation;
 mod openapi;
 mod operations;
-mod rates;
+mod presence;
 mod sale;
 mod scope;
 mod statements;
