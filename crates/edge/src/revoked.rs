@@ -50,10 +50,7 @@ impl Revoked {
     pub(crate) fn heed(&self, control: Control, now: Timestamp) {
         match control {
             Control::SessionRevoked { session } => {
-                self.sessions
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(session, now);
+                self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(session, now);
             }
             // A device's token names the device as its session.
             Control::DeviceRevoked { device } => {

@@ -8,6 +8,7 @@ use kernel::scope::Scope;
 use pg::Db;
 
 use crate::add_member::give_place;
+use crate::deactivate_user::{By, deactivate_user, reactivate_user};
 use crate::membership::{Told, tell};
 use crate::model::{Email, Password, User};
 use crate::open_venue::{OpenVenue, open_venue};
@@ -94,15 +95,43 @@ pub async fn ensure_member(
     }
 }
 
+/// Ends the account of this address until `reactivate_account`: only the people who run the server
+/// give it back. Workers refuse its tokens within five seconds.
+///
+/// # Errors
+/// `NoSuchUser`, `LastOwner`, or the database's failures.
+pub async fn deactivate_account(db: &Db, email: &str) -> Result<UserId, IdentityError> {
+    let user = find(db, &Email::of(email)).await?.ok_or(IdentityError::NoSuchUser)?.id;
+    task::write(db, "deactivate_account", Scope::person(Some(user)), async |tx| {
+        deactivate_user(tx, user, By::Operator).await.map(drop)
+    })
+    .await?;
+    Ok(user)
+}
+
+/// Gives the account of this address back, whoever deactivated it.
+///
+/// # Errors
+/// `NoSuchUser`, or the database's failures.
+pub async fn reactivate_account(db: &Db, email: &str) -> Result<UserId, IdentityError> {
+    let user = find(db, &Email::of(email)).await?.ok_or(IdentityError::NoSuchUser)?.id;
+    task::write(db, "reactivate_account", Scope::person(None), async |tx| {
+        reactivate_user(tx, user)
+    })
+    .await?;
+    Ok(user)
+}
+
+async fn find(db: &Db, email: &Email) -> Result<Option<User>, IdentityError> {
+    let found = task::write(db, "find_user", Scope::person(None), async |tx| {
+        Ok(users::account_by_email(tx, email).await?)
+    });
+    Ok(found.await?.map(|account| account.user))
+}
+
 async fn user(db: &Db, passwords: &Passwords, person: &Person) -> Result<User, IdentityError> {
     let email = Email::of(&person.email);
-    let find = async || {
-        let found = task::write(db, "find_user", Scope::person(None), async |tx| {
-            Ok(users::account_by_email(tx, &email).await?)
-        });
-        Ok::<_, IdentityError>(found.await?.map(|account| account.user))
-    };
-    if let Some(user) = find().await? {
+    if let Some(user) = find(db, &email).await? {
         return Ok(user);
     }
     check(person, &email)?;
@@ -112,7 +141,7 @@ async fn user(db: &Db, passwords: &Passwords, person: &Person) -> Result<User, I
     });
     match made.await {
         // Another process made it between the look and the write.
-        Err(IdentityError::EmailTaken) => find().await?.ok_or(IdentityError::NoSuchUser),
+        Err(IdentityError::EmailTaken) => find(db, &email).await?.ok_or(IdentityError::NoSuchUser),
         other => other,
     }
 }

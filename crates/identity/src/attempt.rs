@@ -23,6 +23,10 @@ const DELAY_MAX_SECS: i64 = 900;
 const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// What the limit per address counts in.
 const WINDOW: SignedDuration = SignedDuration::from_secs(60);
+/// Links for a new password that an account is mailed within an hour.
+const RESETS_MAX: i32 = 3;
+/// What they are counted in.
+const RESET_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
 /// What was tried under a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,7 @@ pub(crate) struct Subjects {
     account: String,
     known: String,
     address: String,
+    reset: String,
 }
 
 impl Subjects {
@@ -51,6 +56,7 @@ impl Subjects {
             account: format!("account:{hash}"),
             known: format!("known:{hash}@{household}"),
             address: format!("address:{household}"),
+            reset: format!("reset:{hash}"),
         }
     }
 }
@@ -99,6 +105,33 @@ pub(crate) async fn admit_registration(
     Ok(())
 }
 
+/// Counts one wish for a new password. The same work and the same answer for an address that has
+/// no account; true if a link may be mailed.
+///
+/// # Errors
+/// `TooManyAttempts` of the client's address, and then nothing is counted.
+pub(crate) async fn admit_reset(
+    tx: &mut Tx,
+    subjects: &Subjects,
+    per_minute: i32,
+) -> Result<bool, IdentityError> {
+    let sure = [subjects.address.as_str(), subjects.reset.as_str()];
+    let rows = attempts::lock_attempts(tx, &sure, &sure).await?;
+    let find = |subject: &str| rows.iter().find(|(name, _)| name == subject).map(|(_, row)| *row);
+    let now = tx.now();
+    let address = count_address(find(&subjects.address), now, per_minute)?;
+    let (admitted, reset) = count_reset(find(&subjects.reset), now);
+    attempts::update_attempts(tx, &subjects.address, address);
+    attempts::update_attempts(tx, &subjects.reset, reset);
+    Ok(admitted)
+}
+
+/// The account's delays are over: its person has shown who they are.
+pub(crate) fn forgive_delays(tx: &mut Tx, subjects: &Subjects) {
+    let at = tx.now();
+    attempts::forgive_account(tx, &subjects.account, at);
+}
+
 /// The password was right: its attempt is forgiven, and the address is known from now on.
 pub(crate) fn forgive(tx: &mut Tx, subjects: &Subjects) {
     let at = tx.now();
@@ -115,6 +148,16 @@ fn count_address(
         Some(row) if row.failures >= per_minute => Err(wait(now, row.free_at)),
         Some(row) => Ok(Attempts { failures: row.failures + 1, updated_at: now, ..row }),
         None => Ok(Attempts { failures: 1, free_at: now + WINDOW, updated_at: now }),
+    }
+}
+
+fn count_reset(row: Option<Attempts>, now: Timestamp) -> (bool, Attempts) {
+    match row.filter(|row| now < row.free_at) {
+        Some(row) => {
+            let failures = row.failures.saturating_add(1);
+            (failures <= RESETS_MAX, Attempts { failures, updated_at: now, ..row })
+        }
+        None => (true, Attempts { failures: 1, free_at: now + RESET_WINDOW, updated_at: now }),
     }
 }
 

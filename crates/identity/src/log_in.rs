@@ -9,6 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::attempt::{Subjects, admit_sign_in, forgive};
+use crate::deactivate_user::reactivate_user;
 use crate::model::{Email, Password, Tokens};
 use crate::session::{Agent, Opened, answer, open_session, tokens};
 use crate::state::Identity;
@@ -48,7 +49,8 @@ pub(crate) async fn post_login(
 ) -> Result<HttpResponse, Rejection> {
     let (db, identity) = (app.db().clone(), identity.as_ref().clone());
     let signed_in = task::to_the_end(async move {
-        let opened = log_in(&db, &identity, from, &agent, cmd.into_inner()).await?;
+        let cmd = cmd.into_inner();
+        let opened = log_in(&db, &identity, (from, &agent), cmd, Who::Active).await?;
         tokens(&identity.keys.signer(), opened)
     })
     .await;
@@ -56,14 +58,23 @@ pub(crate) async fn post_login(
     Ok(answer(StatusCode::OK, &tokens))
 }
 
+/// Whose password counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Active accounts.
+    Active,
+    /// Those too that their person has deactivated: they become active.
+    AlsoDeactivated,
+}
+
 /// The rule. Two transactions, because a hash takes longer than a connection may be kept waiting:
 /// the first counts the attempt, the second opens the session.
-async fn log_in(
+pub(crate) async fn log_in(
     db: &Db,
     identity: &Identity,
-    from: ClientAddress,
-    agent: &Agent,
+    (from, agent): (ClientAddress, &Agent),
     cmd: LogIn,
+    who: Who,
 ) -> Result<Opened, IdentityError> {
     let email = Email::of(&cmd.email);
     let subjects = Subjects::new(&email, from);
@@ -74,11 +85,19 @@ async fn log_in(
     })
     .await?;
     // A deactivated account and one that is not there cost the same work as any other.
-    let account = account.filter(|account| account.active);
+    let account = account.filter(|account| {
+        account.active || (who == Who::AlsoDeactivated && account.may_reactivate)
+    });
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let right = identity.passwords.verify(cmd.password, hash).await?;
     let Some(account) = account.filter(|_| right) else { return Err(IdentityError::WrongPassword) };
     let user = account.user;
+    if !account.active {
+        task::write(db, "reactivate_user", Scope::person(None), async |tx| {
+            reactivate_user(tx, user.id)
+        })
+        .await?;
+    }
     task::write(db, "open_session", Scope::person(Some(user.id)), async |tx| {
         let roles = users::list_roles(tx, user.id).await?;
         forgive(tx, &subjects);

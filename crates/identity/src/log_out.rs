@@ -5,12 +5,13 @@ use bus::Control;
 use edge::{Actor, Answer, App, Body, Gone, Nothing, Rejection, WriteRefusals, can};
 
 use crate::IdentityError;
+use crate::end_sessions::end_these;
 use crate::store::sessions;
 
 /// Log out
 ///
 /// Ends the session of the access token: its refresh tokens are void at once and its sockets are
-/// closed. The access token itself ends by its own time, in ten minutes at most.
+/// closed. The access token is refused within a second (five, without Redis).
 #[utoipa::path(
     operation_id = "logout", tag = "identity", request_body = Nothing,
     security(("bearer" = [])), responses((status = 204), WriteRefusals)
@@ -27,8 +28,8 @@ pub(crate) async fn post_logout(
     };
     let answer = app
         .write(&actor, None, async move |tx| {
-            let now = tx.now();
-            sessions::end_session(tx, session, user, now);
+            let live = sessions::lock_sessions(tx, user).await?;
+            end_these(tx, live.into_iter().filter(|one| *one == session).collect());
             Ok::<_, IdentityError>(Gone)
         })
         .await?;

@@ -10,6 +10,7 @@ use kernel::role::Role;
 use pg::Tx;
 
 use crate::model::{Member, may_give};
+use crate::store::revocations;
 use crate::store::venues::Deciders;
 use crate::{IdentityError, event};
 
@@ -52,7 +53,9 @@ pub(crate) fn tell(
         "userId": member.user_id, "role": member.role, "active": member.active,
     });
     tx.audit(kind, ("member", member.id.0), &detail)?;
-    told.set(Some((member.user_id, tx.venue()?)));
+    let venue = tx.venue()?;
+    revocations::note_membership(tx, member.user_id, venue);
+    told.set(Some((member.user_id, venue)));
     Ok(())
 }
 

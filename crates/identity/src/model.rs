@@ -4,7 +4,7 @@ use std::fmt;
 
 use edge::answer::Versioned;
 use jiff::Timestamp;
-use kernel::ids::{MemberId, UserId, VenueId};
+use kernel::ids::{InvitationId, MemberId, SessionId, UserId, VenueId};
 use kernel::money::Currency;
 use kernel::role::Role;
 use secrecy::{ExposeSecret, SecretString};
@@ -174,6 +174,53 @@ pub(crate) struct Tokens {
     pub refresh_expires_at: Timestamp,
     /// Who is signed in.
     pub user: User,
+}
+
+/// Somebody who was invited to the venue and has not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Invitation {
+    /// Its id.
+    pub id: InvitationId,
+    /// Whom it was mailed to.
+    #[schema(example = "ana@example.org")]
+    pub email: String,
+    /// What the person is to be.
+    pub role: Role,
+    /// When it was mailed.
+    #[serde(with = "kernel::time::instant")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// Until when its link counts.
+    #[serde(with = "kernel::time::instant")]
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+/// One sign-in on one device, as its person sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionSeen {
+    /// Its id.
+    pub id: SessionId,
+    /// When it was opened.
+    #[serde(with = "kernel::time::instant")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was refreshed last.
+    #[serde(with = "kernel::time::instant")]
+    #[schema(value_type = String, format = DateTime)]
+    pub seen_at: Timestamp,
+    /// When it ends unless it is refreshed before.
+    #[serde(with = "kernel::time::instant")]
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// What its client called itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Mozilla/5.0")]
+    pub agent: Option<String>,
+    /// Whether it is the one that asks.
+    pub present: bool,
 }
 
 /// Managers are above the staff, owners above managers; among the staff nobody is above another.

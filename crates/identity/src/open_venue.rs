@@ -11,7 +11,10 @@ use utoipa::ToSchema;
 
 use crate::IdentityError;
 use crate::model::{Venue, is_time_zone};
-use crate::store::venues;
+use crate::store::{users, venues};
+
+/// Venues that one user may own.
+pub(crate) const VENUES_PER_OWNER_MAX: usize = 50;
 
 /// A house that opens.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -44,6 +47,8 @@ pub(crate) fn check_time_zone(name: &str, errors: &mut Errors) {
 }
 
 /// Open a venue
+///
+/// One user owns at most fifty.
 #[utoipa::path(
     operation_id = "openVenue", tag = "identity", request_body = OpenVenue,
     security(("bearer" = [])), responses((status = 201, body = Venue), WriteRefusals)
@@ -66,6 +71,9 @@ pub(crate) async fn open_venue(
     owner: UserId,
     cmd: &OpenVenue,
 ) -> Result<Venue, IdentityError> {
+    if users::lock_owned(tx, owner).await?.len() >= VENUES_PER_OWNER_MAX {
+        return Err(IdentityError::TooManyVenues);
+    }
     let created_at = tx.now();
     let venue = Venue {
         id: VenueId::fresh(created_at),

@@ -1,7 +1,9 @@
 //! What a password must be. Length does the work; the list takes out what is guessed first.
 
 use edge::body::Errors;
+use kernel::problem::FieldError;
 
+use crate::IdentityError;
 use crate::model::{Email, Password};
 
 /// Characters of a password, at least.
@@ -15,20 +17,36 @@ const REFUSED: &str = include_str!("password/refused.txt");
 
 /// Adds to `errors` what is wrong with a new password of the account `email`.
 pub(crate) fn check(password: &Password, email: &Email, errors: &mut Errors) {
-    let text = password.text();
-    let chars = text.chars().count();
-    if !(PASSWORD_MIN_CHARS..=PASSWORD_MAX_CHARS).contains(&chars) {
-        let detail = format!("Use {PASSWORD_MIN_CHARS} to {PASSWORD_MAX_CHARS} characters.");
-        errors.require(false, "/password", "length", detail);
+    if !check_length(password, errors) {
         return;
     }
     errors.require(
-        !is_common(text, email),
+        !is_common(password.text(), email),
         "/password",
         "too_common",
         "It is easily guessed: common words, your address or a simple row of characters. Four \
          random words are a good password.",
     );
+}
+
+/// Whether the length is right; all that can be said before the account is known.
+pub(crate) fn check_length(password: &Password, errors: &mut Errors) -> bool {
+    let chars = password.text().chars().count();
+    let right = (PASSWORD_MIN_CHARS..=PASSWORD_MAX_CHARS).contains(&chars);
+    let detail = format!("Use {PASSWORD_MIN_CHARS} to {PASSWORD_MAX_CHARS} characters.");
+    errors.require(right, "/password", "length", detail);
+    right
+}
+
+/// The same as `check`, as a refusal of its own.
+///
+/// # Errors
+/// `WeakPassword`.
+pub(crate) fn check_new(password: &Password, email: &Email) -> Result<(), IdentityError> {
+    let mut errors = Errors::default();
+    check(password, email, &mut errors);
+    let errors: Vec<FieldError> = errors.iter().cloned().collect();
+    if errors.is_empty() { Ok(()) } else { Err(IdentityError::WeakPassword(errors)) }
 }
 
 /// Whether nothing is left of it when common words, the address, digits and rows are taken out.

@@ -10,9 +10,9 @@ use utoipa::IntoParams;
 
 use crate::IdentityError;
 use crate::keys::JwkSet;
-use crate::model::{Me, Member, Venue};
+use crate::model::{Invitation, Me, Member, SessionSeen, Venue};
 use crate::state::Identity;
-use crate::store::{users, venues};
+use crate::store::{invitations, sessions, users, venues};
 
 /// `/venues/{venue}`.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
@@ -110,6 +110,49 @@ pub(crate) async fn list_members(
     app.read(&actor, async |q| {
         let found = venues::list_members(q, bounds).await?;
         Ok::<_, IdentityError>(web::Json(Items::of(found, bounds.0, |member| member.id.0)))
+    })
+    .await
+}
+
+/// List the open invitations of a venue
+///
+/// Those that nobody has accepted or withdrawn, also when their link is too old.
+#[utoipa::path(
+    operation_id = "listInvitations", tag = "identity", params(VenuePath, Page),
+    security(("bearer" = [])), responses((status = 200, body = Items<Invitation>), ReadRefusals)
+)]
+#[get("/api/v1/venues/{venue}/invitations")]
+pub(crate) async fn list_invitations(
+    actor: Actor<can::ReadMembers>,
+    page: web::Query<Page>,
+    app: web::Data<App>,
+) -> Result<web::Json<Items<Invitation>>, Rejection> {
+    let bounds = page.bounds()?;
+    app.read(&actor, async |q| {
+        let found = invitations::list_invitations(q, bounds).await?;
+        Ok::<_, IdentityError>(web::Json(Items::of(found, bounds.0, |one| one.id.0)))
+    })
+    .await
+}
+
+/// List my sessions
+///
+/// Those that go on: each is one sign-in on one device.
+#[utoipa::path(
+    operation_id = "listSessions", tag = "identity", params(Page),
+    security(("bearer" = [])), responses((status = 200, body = Items<SessionSeen>), ReadRefusals)
+)]
+#[get("/api/v1/auth/sessions")]
+pub(crate) async fn list_sessions(
+    actor: Actor<can::ActForSelf>,
+    page: web::Query<Page>,
+    app: web::Data<App>,
+) -> Result<web::Json<Items<SessionSeen>>, Rejection> {
+    let (who, bounds) = ((actor.user()?, actor.session), page.bounds()?);
+    let offset = app.clock().offset_micros();
+    app.read(&actor, async |q| {
+        let found = sessions::list_sessions(q, who, offset, bounds).await?;
+        Ok::<_, IdentityError>(web::Json(Items::of(found, bounds.0, |one| one.id.0)))
     })
     .await
 }

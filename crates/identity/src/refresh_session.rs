@@ -10,6 +10,7 @@ use pg::{Db, Tx};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::end_sessions::end_these;
 use crate::model::Tokens;
 use crate::refresh_token::{Lead, fresh, hash, lead, open_successor, seal_successor, session_end};
 use crate::session::{Opened, answer, tokens};
@@ -91,7 +92,7 @@ async fn refresh_session(tx: &mut Tx, presented: &str) -> Result<Refreshed, Iden
     }
     let session = token.session;
     if lead == Lead::Theft {
-        sessions::end_session(tx, session.id, session.user, now);
+        end_these(tx, vec![session.id]);
         return Ok(Refreshed::Stolen(session.id));
     }
     let account = users::account_by_id(tx, session.user).await?;

@@ -4,17 +4,20 @@ use crate::keys::Keys;
 use crate::passwords::Passwords;
 
 /// What the people who run the server decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether anybody may register.
     pub registration_open: bool,
     /// Sign-ins and registrations of one address, per minute.
     pub attempts_per_minute: i32,
+    /// Where people's pages are: mailed links lead there. Without a slash at its end.
+    pub public_url: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { registration_open: true, attempts_per_minute: 20 }
+        let public_url = "http://localhost:8080".to_owned();
+        Self { registration_open: true, attempts_per_minute: 20, public_url }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writes whose result is not the answer itself: signing in, keys, demo accounts.
 
+use edge::App;
 use kernel::scope::Scope;
 use pg::{Db, DbError, Outcome, Reply, Tx, WriteTask};
 
@@ -31,6 +32,28 @@ where
     let task = WriteTask::job(name, scope);
     match db.write(&task, async |tx| op(tx).await.map(Quiet)).await? {
         Outcome::Done { value, .. } => Ok(value.0),
+        Outcome::Replayed(_) => Err(DbError::Replay.into()),
+    }
+}
+
+/// The same, and publishes the events of `op`.
+pub(crate) async fn publish<T, F>(
+    app: &App,
+    name: &'static str,
+    scope: Scope,
+    op: F,
+) -> Result<T, IdentityError>
+where
+    F: AsyncFn(&mut Tx) -> Result<T, IdentityError>,
+{
+    let task = WriteTask::job(name, scope);
+    match app.db().write(&task, async |tx| op(tx).await.map(Quiet)).await? {
+        Outcome::Done { value, batch, .. } => {
+            if let Some(batch) = batch {
+                app.bus().publish(batch);
+            }
+            Ok(value.0)
+        }
         Outcome::Replayed(_) => Err(DbError::Replay.into()),
     }
 }

@@ -129,7 +129,7 @@ impl Sealing {
 /// How mails leave.
 #[derive(Args, Clone)]
 pub(crate) struct Mailing {
-    /// smtps://user:password@host; without it and MAIL_OUTBOX mails stay queued.
+    /// <smtps://user:password@host>; without it and `MAIL_OUTBOX` mails stay queued.
     #[arg(long, env, hide_env_values = true)]
     smtp_url: Option<String>,
     /// Whom mails are from: Rowlock <tickets@example.org>

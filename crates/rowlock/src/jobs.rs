@@ -13,6 +13,8 @@ use crate::worker::Worker;
 const KEEP_LOG_EVERY: Duration = Duration::from_hours(1);
 /// How often the signing keys are looked after.
 const KEEP_KEYS_EVERY: Duration = Duration::from_secs(1);
+/// How often a worker looks for what was taken back elsewhere.
+const WATCH_REVOCATIONS_EVERY: Duration = Duration::from_secs(2);
 /// How often sessions and attempts that are over are forgotten.
 const FORGET_OLD_EVERY: Duration = Duration::from_hours(1);
 /// How often mails that are due are looked for.
@@ -21,7 +23,7 @@ const SEND_MAILS_EVERY: Duration = Duration::from_secs(1);
 const LOG_DAYS: i32 = 7;
 
 /// Starts all jobs on this thread's runtime; they end with it.
-pub(crate) fn start(app: &App, keys: identity::Keys, worker: &Worker) {
+pub(crate) fn start(app: &App, keys: identity::Keys, watch: &identity::Watch, worker: &Worker) {
     let sweeper = app.clone();
     every("expire_holds", SWEEP_EVERY, move || {
         let app = sweeper.clone();
@@ -32,9 +34,9 @@ pub(crate) fn start(app: &App, keys: identity::Keys, worker: &Worker) {
         let db = db.clone();
         async move { db.keep_log(LOG_DAYS).await.map_err(|error| error.to_string()) }
     });
-    let db = app.db().clone();
+    let (db, kept) = (app.db().clone(), keys.clone());
     every("keep_keys", KEEP_KEYS_EVERY, move || {
-        let (db, keys) = (db.clone(), keys.clone());
+        let (db, keys) = (db.clone(), kept.clone());
         async move { keys.keep(&db).await.map_err(|error| error.to_string()) }
     });
     let db = app.db().clone();
@@ -43,10 +45,23 @@ pub(crate) fn start(app: &App, keys: identity::Keys, worker: &Worker) {
         async move { identity::forget_old(&db).await.map_err(|error| error.to_string()) }
     });
     mails(app, worker);
+    revocations(app, &keys, watch);
     let worker = worker.clone();
     every("upkeep_metrics", UPKEEP_EVERY, move || {
         worker.upkeep_metrics();
         async { Ok(()) }
+    });
+}
+
+/// Nobody tells a worker of everything: Redis may be away, or not there at all.
+fn revocations(app: &App, keys: &identity::Keys, watch: &identity::Watch) {
+    let (app, keys, watch) = (app.clone(), keys.clone(), watch.clone());
+    every("watch_revocations", WATCH_REVOCATIONS_EVERY, move || {
+        let (app, keys, watch) = (app.clone(), keys.clone(), watch.clone());
+        async move {
+            let looked = watch.look(app.db(), app.bus(), &keys).await;
+            looked.map_err(|error| error.to_string())
+        }
     });
 }
 

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use kernel::ids::{SessionId, UserId};
 use pg::{Columns, DbError, Query, Reader, Row, Tx, params};
+use uuid::Uuid;
 
+use crate::model::SessionSeen;
 use crate::refresh_token::Presented;
 
 pg::statements! {
@@ -30,8 +32,15 @@ pg::statements! {
         set used_at = $2, successor_sealed = $3, successor_hash = $4 where token_hash = $1";
     REVOKE_TOKEN = "update identity.refresh_token set revoked_at = $2 where token_hash = $1";
     PROLONG_SESSION = "update identity.session set seen_at = $2, expires_at = $3 where id = $1";
-    END_SESSION = "update identity.session set ended_at = $3
-        where id = $1 and user_id = $2 and ended_at is null";
+    // Whoever ends sessions takes them in the order of their ids: two who end the same never cross.
+    LOCK_SESSIONS = "select id from identity.session
+        where user_id = $1 and ended_at is null order by id for update";
+    END_SESSIONS = "update identity.session set ended_at = $2
+        where id = any($1::uuid[]) and ended_at is null";
+    LIST_SESSIONS = "select id, created_at, seen_at, expires_at, agent from identity.session
+        where user_id = $1 and ended_at is null and id > $3
+          and expires_at > clock_timestamp() + $2::bigint * interval '1 microsecond'
+        order by id limit $4";
     FORGET_SESSIONS = "delete from identity.session
         where expires_at < now() - interval '7 days' or ended_at < now() - interval '7 days'";
     // Kept for a while after their use: a thief who comes with one is recognised by it.
@@ -121,8 +130,38 @@ pub(crate) fn prolong_session(tx: &mut Tx, session: SessionId, at: Timestamp, en
     tx.change(PROLONG_SESSION, params![session, at, ends_at]);
 }
 
-pub(crate) fn end_session(tx: &mut Tx, session: SessionId, user: UserId, at: Timestamp) {
-    tx.change(END_SESSION, params![session, user, at]);
+/// The user's live sessions.
+pub(crate) async fn lock_sessions(tx: &mut Tx, user: UserId) -> Result<Vec<SessionId>, DbError> {
+    tx.query(LOCK_SESSIONS, &[&user]).await?.iter().map(|row| row.col("id")).collect()
+}
+
+pub(crate) fn end_sessions(tx: &mut Tx, sessions: Vec<SessionId>) {
+    let now = tx.now();
+    tx.change(END_SESSIONS, params![sessions, now]);
+}
+
+/// The user's live sessions as they see them; `present` is the one that asks.
+pub(crate) async fn list_sessions(
+    q: &mut Reader,
+    (user, present): (UserId, Option<SessionId>),
+    offset_micros: i64,
+    (limit, after): (i64, Uuid),
+) -> Result<Vec<SessionSeen>, DbError> {
+    let more = limit + 1;
+    let rows = q.query(LIST_SESSIONS, &[&user, &offset_micros, &after, &more]).await?;
+    rows.iter()
+        .map(|row| {
+            let id: SessionId = row.col("id")?;
+            Ok(SessionSeen {
+                id,
+                created_at: row.col("created_at")?,
+                seen_at: row.col("seen_at")?,
+                expires_at: row.col("expires_at")?,
+                agent: row.col("agent")?,
+                present: present == Some(id),
+            })
+        })
+        .collect()
 }
 
 pub(crate) fn forget_sessions(tx: &mut Tx) {

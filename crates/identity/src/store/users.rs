@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use kernel::ids::{UserId, VenueId};
 use kernel::role::Role;
-use pg::{Columns, DbError, Reader, Row, Tx};
+use pg::{Columns, DbError, Query, Reader, Row, Tx, params};
 
 use crate::model::{Email, Membership, User};
 
@@ -12,12 +12,22 @@ use crate::model::{Email, Membership, User};
 const ROLES_IN_TOKEN_MAX: i64 = 40;
 
 pg::statements! {
-    FIND_USER = "select id, email, name, created_at, password_hash, active
+    FIND_USER = "select id, email, name, created_at, password_hash, active, deactivated_by
         from identity.user where id = $1";
-    FIND_USER_BY_EMAIL = "select id, email, name, created_at, password_hash, active
+    FIND_USER_BY_EMAIL = "select id, email, name, created_at, password_hash, active, deactivated_by
         from identity.user where email = $1";
     INSERT_USER = "insert into identity.user (id, email, name, password_hash, created_at)
         values ($1, $2, $3, $4, $5) on conflict (email) do nothing returning id";
+    SET_PASSWORD = "update identity.user set password_hash = $2 where id = $1";
+    VERIFY_EMAIL = "update identity.user set email_verified_at = coalesce(email_verified_at, $2)
+        where id = $1";
+    DEACTIVATE = "update identity.user set active = false, deactivated_by = $2
+        where id = $1 and active";
+    REACTIVATE = "update identity.user set active = true, deactivated_by = null where id = $1";
+    // Whoever opens a venue takes their own row: two at the same moment do not both find room.
+    LOCK_USER = "select id from identity.user where id = $1 for update";
+    LIST_OWNED = "select venue_id from identity.member
+        where user_id = $1 and active and role = 'owner' order by venue_id";
     ANY_USER = "select exists (select from identity.user) as some";
     // The scope shows a user their own memberships and the venues of these.
     LIST_MEMBERSHIPS = "select m.venue_id, v.name as venue_name, m.id as member_id, m.role
@@ -33,9 +43,12 @@ pub(crate) struct Account {
     pub(crate) user: User,
     pub(crate) password_hash: Option<String>,
     pub(crate) active: bool,
+    /// Whether its person has deactivated it, and may begin again.
+    pub(crate) may_reactivate: bool,
 }
 
 fn account(row: &Row) -> Result<Account, DbError> {
+    let deactivated_by: Option<&str> = row.col("deactivated_by")?;
     Ok(Account {
         user: User {
             id: row.col("id")?,
@@ -45,6 +58,7 @@ fn account(row: &Row) -> Result<Account, DbError> {
         },
         password_hash: row.col("password_hash")?,
         active: row.col("active")?,
+        may_reactivate: deactivated_by == Some("self"),
     })
 }
 
@@ -84,6 +98,35 @@ pub(crate) async fn insert_user(tx: &mut Tx, user: &User, hash: &str) -> Result<
     let User { id, email, name, created_at } = user;
     let rows = tx.execute(INSERT_USER, &[id, email, name, &hash, created_at]).await?;
     Ok(!rows.is_empty())
+}
+
+pub(crate) fn set_password(tx: &mut Tx, user: UserId, hash: &str) {
+    tx.change(SET_PASSWORD, params![user, hash.to_owned()]);
+}
+
+pub(crate) fn verify_email(tx: &mut Tx, user: UserId) {
+    let now = tx.now();
+    tx.change(VERIFY_EMAIL, params![user, now]);
+}
+
+pub(crate) fn deactivate(tx: &mut Tx, user: UserId, by: &'static str) {
+    tx.change(DEACTIVATE, params![user, by]);
+}
+
+pub(crate) fn reactivate(tx: &mut Tx, user: UserId) {
+    tx.change(REACTIVATE, params![user]);
+}
+
+/// The venues that the user owns, in the order of their ids. The scope has to be the user's own.
+pub(crate) async fn list_owned(tx: &mut Tx, user: UserId) -> Result<Vec<VenueId>, DbError> {
+    tx.query(LIST_OWNED, &[&user]).await?.iter().map(|row| row.col("venue_id")).collect()
+}
+
+/// The same under the lock of the user's own row.
+pub(crate) async fn lock_owned(tx: &mut Tx, user: UserId) -> Result<Vec<VenueId>, DbError> {
+    let [_, rows] =
+        tx.pipeline([Query::new(LOCK_USER, &[&user]), Query::new(LIST_OWNED, &[&user])]).await?;
+    rows.iter().map(|row| row.col("venue_id")).collect()
 }
 
 pub(crate) async fn any_user(q: &mut Reader) -> Result<bool, DbError> {

@@ -40,6 +40,10 @@ pg::statements! {
     // a role while waiting here has lost it.
     LOCK_DECIDERS = "select id, user_id, role from identity.member
         where venue_id = $1 and active and (role = 'owner' or user_id = $2) order by id for update";
+    // Stands after the lock of the owners: a user who was deactivated while it waited does not count.
+    LIST_ABLE_OWNERS = "select m.id, m.user_id from identity.member m
+        join identity.user u on u.id = m.user_id
+        where m.venue_id = $1 and m.active and m.role = 'owner' and u.active";
     LOCK_MEMBER = "select m.id, m.user_id, u.name, u.email, m.role, m.active, m.version, m.created_at
         from identity.member m join identity.user u on u.id = m.user_id
         where m.venue_id = $1 and m.id = $2 for update of m";
@@ -52,7 +56,7 @@ pg::statements! {
 /// Who may decide about members: the owners, and the role of whoever acts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Deciders {
-    /// The venue's active owners.
+    /// The venue's owners who can sign in.
     pub(crate) owners: Vec<MemberId>,
     /// The role of whoever acts; nothing when it was taken away meanwhile.
     pub(crate) own_role: Option<Role>,
@@ -89,13 +93,11 @@ fn member(row: &Row) -> Result<Member, DbError> {
     })
 }
 
-fn deciders(rows: &[Row], actor: Option<UserId>) -> Result<Deciders, DbError> {
-    let mut deciders = Deciders::default();
+fn deciders(rows: &[Row], able: &[Row], actor: Option<UserId>) -> Result<Deciders, DbError> {
+    let owners: Result<_, _> = able.iter().map(|row| row.col("id")).collect();
+    let mut deciders = Deciders { owners: owners?, own_role: None };
     for row in rows {
         let role = role(row)?;
-        if role == Role::Owner {
-            deciders.owners.push(row.col("id")?);
-        }
         if Some(row.col("user_id")?) == actor {
             deciders.own_role = Some(role);
         }
@@ -167,19 +169,55 @@ pub(crate) async fn list_members(
     q.query(LIST_MEMBERS, &[&id, &after, &more]).await?.iter().map(member).collect()
 }
 
+/// The deciders alone.
+pub(crate) async fn lock_deciders(tx: &mut Tx) -> Result<Deciders, DbError> {
+    let (venue, actor) = (tx.venue()?, tx.scope().user);
+    let [rows, able] = tx
+        .pipeline([
+            Query::new(LOCK_DECIDERS, &[&venue, &actor]),
+            Query::new(LIST_ABLE_OWNERS, &[&venue]),
+        ])
+        .await?;
+    deciders(&rows, &able, actor)
+}
+
+/// Whether the venue has an owner who can sign in besides `user`. Moves the row-level walls of a
+/// transaction without a venue to it; `leave_venue` moves them back.
+pub(crate) async fn lock_has_other_owner(
+    tx: &mut Tx,
+    venue: VenueId,
+    user: UserId,
+) -> Result<bool, DbError> {
+    let [_, _, able] = tx
+        .pipeline([
+            Query::new(ENTER_VENUE, &[&venue.to_string()]),
+            Query::new(LOCK_DECIDERS, &[&venue, &Some(user)]),
+            Query::new(LIST_ABLE_OWNERS, &[&venue]),
+        ])
+        .await?;
+    let owners: Result<Vec<UserId>, _> = able.iter().map(|row| row.col("user_id")).collect();
+    Ok(owners?.iter().any(|owner| *owner != user))
+}
+
+/// The end of a walk through venues.
+pub(crate) async fn leave_venue(tx: &mut Tx) -> Result<(), DbError> {
+    tx.query(ENTER_VENUE, &[&Uuid::nil().to_string()]).await.map(drop)
+}
+
 /// The deciders, and the member `id` behind them.
 pub(crate) async fn lock_member(
     tx: &mut Tx,
     id: MemberId,
 ) -> Result<(Deciders, Option<Member>), DbError> {
     let (venue, actor) = (tx.venue()?, tx.scope().user);
-    let [first, second] = tx
+    let [first, able, second] = tx
         .pipeline([
             Query::new(LOCK_DECIDERS, &[&venue, &actor]),
+            Query::new(LIST_ABLE_OWNERS, &[&venue]),
             Query::new(LOCK_MEMBER, &[&venue, &id]),
         ])
         .await?;
-    Ok((deciders(&first, actor)?, second.first().map(member).transpose()?))
+    Ok((deciders(&first, &able, actor)?, second.first().map(member).transpose()?))
 }
 
 /// The deciders, and the place that `user` has or had behind them.
@@ -188,13 +226,14 @@ pub(crate) async fn lock_member_of(
     user: UserId,
 ) -> Result<(Deciders, Option<Member>), DbError> {
     let (venue, actor) = (tx.venue()?, tx.scope().user);
-    let [first, second] = tx
+    let [first, able, second] = tx
         .pipeline([
             Query::new(LOCK_DECIDERS, &[&venue, &actor]),
+            Query::new(LIST_ABLE_OWNERS, &[&venue]),
             Query::new(LOCK_MEMBER_BY_USER, &[&venue, &user]),
         ])
         .await?;
-    Ok((deciders(&first, actor)?, second.first().map(member).transpose()?))
+    Ok((deciders(&first, &able, actor)?, second.first().map(member).transpose()?))
 }
 
 pub(crate) fn insert_member(tx: &mut Tx, member: &Member) -> Result<(), DbError> {

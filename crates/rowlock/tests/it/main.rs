@@ -1,5 +1,9 @@
 //! The API's tests: real workers over real PostgreSQL and Redis, one file per slice or promise.
 
+mod accounts;
+mod accounts_attacks;
+mod accounts_invitations;
+mod accounts_mail;
 mod audit;
 mod booking;
 mod booking_best;
