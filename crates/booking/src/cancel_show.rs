@@ -9,7 +9,7 @@ use pg::Tx;
 
 use crate::model::{Show, ShowStatus};
 use crate::reads::ShowPath;
-use crate::store::{bookings, seats, shows};
+use crate::store::{bookings, layout, shows};
 use crate::{BookingError, event};
 
 /// Cancel a show
@@ -38,12 +38,12 @@ async fn cancel_show(tx: &mut Tx, id: ShowId) -> Result<Show, BookingError> {
         return Ok(show);
     }
     // Whoever is holding a seat right now ends first, and whoever comes after sees the status.
-    let (_, in_use) = seats::lock_all_seats(tx, id).await?;
+    let (_, live) = layout::lock_all_seats(tx, id).await?;
     show.status = ShowStatus::Cancelled;
     show.version += 1;
     shows::update_show(tx, &show)?;
     bookings::cancel_all(tx, id)?;
-    tx.audit("show_cancelled", ("show", id.0), &serde_json::json!({ "seatsInUse": in_use }))?;
+    tx.audit("show_cancelled", ("show", id.0), &serde_json::json!({ "seatsInUse": live.len() }))?;
     tx.emit(event::show("show_updated", "cancelled", &show)?);
     tx.emit(event::seat_map_replaced(&show)?);
     Ok(show)

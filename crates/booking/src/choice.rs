@@ -6,6 +6,9 @@ use std::collections::HashSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// Choices that a split party is given to try.
+const SPLITS_MAX: usize = 16;
+
 /// Seats side by side in one block (or anywhere in one loose block) that are free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
@@ -70,6 +73,17 @@ pub(crate) fn rank(mut runs: Vec<Run>, contended: &HashSet<i32>) -> Vec<Pick> {
         let singles = u32::try_from(run.singles).unwrap_or(0);
         let closeness = Closeness { adjacent: true, rows: 1, groups: 1, singles };
         picks.push(Pick { seats: run.seats, closeness });
+    }
+    picks
+}
+
+/// Choices of `split` that share no seat with each other, best first.
+pub(crate) fn splits(mut free: Vec<FreeSeat>, quantity: usize, accessible: usize) -> Vec<Pick> {
+    let mut picks = Vec::new();
+    while picks.len() < SPLITS_MAX {
+        let Some(pick) = split(&free, quantity, accessible) else { break };
+        free.retain(|seat| !pick.seats.contains(&seat.seat));
+        picks.push(pick);
     }
     picks
 }
@@ -231,6 +245,16 @@ mod tests {
         assert!(!pick.closeness.adjacent);
         assert_eq!(split(&free, 10, 0).unwrap().closeness.rows, 3);
         assert!(split(&free, 11, 0).is_none());
+    }
+
+    #[test]
+    fn split_parties_that_come_at_once_have_other_seats_to_try() {
+        let seats: Vec<_> = (0..20).map(|row| [(row, 1), (row, 2)]).collect::<Vec<_>>().concat();
+        let picks = splits(free(&seats), 4, 0);
+        let mut given: Vec<_> = picks.iter().flat_map(|pick| pick.seats.clone()).collect();
+        given.sort_unstable();
+        given.dedup();
+        assert_eq!((picks.len(), given.len()), (10, 40));
     }
 
     #[test]

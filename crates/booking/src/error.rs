@@ -80,9 +80,15 @@ pub enum BookingError {
     /// The version that the client has seen is not the present one.
     #[error("the show was changed meanwhile")]
     StaleShow(Box<Show>),
-    /// Seats are held or sold, so the layout stays.
+    /// The layout leaves out seats that are held or sold.
     #[error("seats are in use")]
-    SeatsInUse(i64),
+    SeatsInUse(Vec<SeatState>),
+    /// No such share of seats in this show.
+    #[error("there is no such allocation")]
+    NoSuchAllocation,
+    /// Seats cannot be withheld until a time that is over.
+    #[error("the release time is over")]
+    UntilPast,
     /// A category's price is not in the show's currency.
     #[error("a price is in another currency")]
     OtherCurrency(String),
@@ -127,6 +133,7 @@ impl Refusal for BookingError {
             | Self::NoSuchHold
             | Self::NoSuchBooking
             | Self::NoSuchLayout
+            | Self::NoSuchAllocation
             | Self::NoSuchBlocks(_)
             | Self::NoSuchSeats(_) => self.absent(),
             Self::NotEnough
@@ -148,6 +155,7 @@ impl Refusal for BookingError {
             | Self::NoWay(..)
             | Self::StaleShow(_)
             | Self::OtherCurrency(_)
+            | Self::UntilPast
             | Self::LayoutNameTaken => self.about_the_rest(),
             Self::NoRandom => DbError::Replay.problem(),
             Self::Db(error) => error.problem(),
@@ -172,6 +180,11 @@ impl BookingError {
                 "booking.no_such_layout",
                 "There is no such layout",
                 "GET …/layouts lists those of this venue.".to_owned(),
+            ),
+            Self::NoSuchAllocation => (
+                "booking.no_such_allocation",
+                "There is no such allocation",
+                "GET …/allocations lists those of this show.".to_owned(),
             ),
             Self::NoSuchBlocks(names) => (
                 "booking.no_such_block",
@@ -234,15 +247,17 @@ impl BookingError {
                 "One customer has at most 2 live holds in a venue. Book or release one of them, \
                  or wait until it expires.",
             ),
-            Self::SeatsInUse(count) => Problem::new(
-                409,
-                "booking.seats_in_use",
-                "Seats are held or sold",
-                format!(
-                    "{count} seats of this show are held or sold, so its layout stays. Cancel \
-                     their bookings first, or make another show."
-                ),
-            ),
+            Self::SeatsInUse(seats) => {
+                let names: Vec<_> = seats.iter().take(20).map(|seat| seat.id.as_str()).collect();
+                let detail = format!(
+                    "{} seats that are held or sold are not in this layout: {}. Keep them in it, \
+                     or cancel their bookings first.",
+                    seats.len(),
+                    names.join(", ")
+                );
+                Problem::new(409, "booking.seats_in_use", "Seats are held or sold", detail)
+                    .with_current(&serde_json::json!({ "seats": seats }))
+            }
             _ => Problem::new(
                 409,
                 "booking.begun",
@@ -362,6 +377,12 @@ impl BookingError {
                 "Look at `current`, decide anew and send its version.",
             )
             .with_current(show),
+            Self::UntilPast => Problem::new(
+                422,
+                "booking.until_past",
+                "The release time is over",
+                "Seats are withheld until a time to come, or without one.",
+            ),
             Self::OtherCurrency(code) => Problem::new(
                 422,
                 "booking.other_currency",

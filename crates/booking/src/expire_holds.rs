@@ -1,4 +1,4 @@
-//! Sweep holds that are past their time: say so, and mark them.
+//! Sweep holds that are past their time: say so, and mark them. Seats past their release time next.
 //!
 //! Nothing depends on it. A claim past its time counts no more for anybody who asks; the sweep only
 //! tells those who watch. Any worker sweeps; what one has locked the others leave to it.
@@ -11,6 +11,7 @@ use kernel::scope::Scope;
 use pg::Tx;
 
 use crate::model::Seat;
+use crate::release_withheld::release_withheld;
 use crate::store::holds;
 use crate::{BookingError, event};
 
@@ -33,7 +34,7 @@ pub async fn expire_holds(app: &App) -> Result<(), BookingError> {
     for venue in due.await? {
         sweep(app, venue).await?;
     }
-    Ok(())
+    release_withheld(app).await
 }
 
 async fn sweep(app: &App, venue: VenueId) -> Result<(), BookingError> {

@@ -5,15 +5,21 @@ use std::collections::HashSet;
 use edge::limits::LIVE_HOLDS_PER_CUSTOMER_MAX;
 use pg::{DbError, Tx};
 
-use crate::choice::{Closeness, Pick, rank, split};
+use crate::choice::{Closeness, Pick, rank, split, splits};
+use crate::front::Front;
 use crate::model::{Seat, Show};
-use crate::store::free::{self, Queue, Wanted};
+use crate::store::free::{self, Queue, Seen, Wanted};
 use crate::{BookingError, secret};
 
 /// How often other seats are tried when somebody has locked the chosen ones.
 const SKIPS_MAX: u32 = 6;
 /// How often one waits in the show's queue before saying that the server is busy.
 const WAITS_MAX: u32 = 20;
+
+/// The hint that a moment ago no block had so many seats together.
+const NOWHERE: i32 = i32::MAX;
+
+static FRONT: Front = Front::new();
 
 /// Seats that are locked, free and theirs to claim.
 pub(crate) struct Taken {
@@ -77,7 +83,7 @@ async fn look(
     queue: Queue,
     contended: &HashSet<i32>,
 ) -> Result<(Show, Vec<Pick>), BookingError> {
-    let seen = free::find_runs(tx, wanted, queue).await?;
+    let seen = find_runs(tx, wanted, queue).await?;
     let show = seen.show.ok_or(BookingError::NoSuchShow)?;
     show.check_on_sale(tx.now())?;
     if wanted.limited && seen.live_holds >= LIVE_HOLDS_PER_CUSTOMER_MAX {
@@ -92,7 +98,29 @@ async fn look(
         return Err(missing(tx, wanted).await?);
     }
     seats.retain(|seat| !contended.contains(&seat.seat));
-    Ok((show, split(&seats, quantity, accessible).into_iter().collect()))
+    Ok((show, splits(seats, quantity, accessible)))
+}
+
+/// Looks where free seats began a moment ago; and from the first block, where that finds nothing.
+async fn find_runs(tx: &mut Tx, wanted: &Wanted, queue: Queue) -> Result<Seen, BookingError> {
+    // A hint is for whoever may have any seat: what a code or a wheel asks for is rare.
+    let plain =
+        wanted.block.is_none() && wanted.accessible == 0 && wanted.access.code_hash().is_none();
+    if !plain {
+        return Ok(free::find_runs(tx, wanted, queue, None).await?);
+    }
+    let role = wanted.access.role_to_look();
+    let key = || (wanted.show, wanted.category.clone(), wanted.quantity, role);
+    let from = FRONT.block(&key(), tx.now());
+    let mut seen = free::find_runs(tx, wanted, queue, from).await?;
+    let nothing = from == Some(NOWHERE);
+    let whole = from.is_none() || (seen.runs.is_empty() && !nothing);
+    if from.is_some() && whole {
+        seen = free::find_runs(tx, wanted, queue, None).await?;
+    }
+    let first = seen.runs.iter().map(|run| run.block_rank).min();
+    FRONT.found(key(), first.unwrap_or(NOWHERE), whole, tx.now());
+    Ok(seen)
 }
 
 fn count(number: i32) -> usize {

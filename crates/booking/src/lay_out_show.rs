@@ -1,5 +1,7 @@
 //! Give a show its blocks and seats.
 
+use std::collections::HashSet;
+
 use actix_web::{put, web};
 use edge::body::Errors;
 use edge::{
@@ -10,10 +12,10 @@ use pg::Tx;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::model::{Show, ShowStatus};
-use crate::plan::Plan;
+use crate::model::{Claim, Seat, SeatState, Show, ShowStatus};
+use crate::plan::{Plan, PlannedSeat};
 use crate::reads::ShowPath;
-use crate::store::{seats, shows};
+use crate::store::{layout, shows};
 use crate::{BookingError, event};
 
 /// A layout of one's own, or a saved one.
@@ -40,7 +42,9 @@ impl Input for LayOutShow {
 
 /// Lay out a show
 ///
-/// Replaces all its seats. A show whose seats are held or sold keeps them: 409.
+/// Gives the show these seats. Those whose names stay keep whoever has them, at their new place
+/// and, for whoever comes after, at their new price; a seat that somebody has cannot be left out:
+/// 409 with those seats in `current`.
 #[utoipa::path(
     operation_id = "layOutShow", tag = "booking", params(ShowPath), request_body = LayOutShow,
     security(("bearer" = [])), responses((status = 200, body = Show), WriteRefusals)
@@ -67,10 +71,6 @@ pub async fn lay_out_show(tx: &mut Tx, id: ShowId, cmd: &LayOutShow) -> Result<S
     if show.status == ShowStatus::Cancelled {
         return Err(BookingError::NotOnSale(show.status));
     }
-    let (_, in_use) = seats::lock_all_seats(tx, id).await?;
-    if in_use > 0 {
-        return Err(BookingError::SeatsInUse(in_use));
-    }
     let plan = match (&cmd.plan, cmd.layout) {
         (Some(plan), _) => plan.clone(),
         (None, Some(layout)) => {
@@ -82,11 +82,53 @@ pub async fn lay_out_show(tx: &mut Tx, id: ShowId, cmd: &LayOutShow) -> Result<S
     if plan.categories.iter().find(stranger).is_some() {
         return Err(BookingError::OtherCurrency(show.currency));
     }
-    show.seat_count = i32::try_from(plan.seats().count()).unwrap_or(i32::MAX);
+    let planned: Vec<_> = plan.seats().collect();
+    show.seat_count = i32::try_from(planned.len()).unwrap_or(i32::MAX);
     show.version += 1;
-    seats::replace_seats(tx, id, &plan)?;
+    replace_seats(tx, id, &planned).await?;
+    drop(planned);
     shows::update_plan(tx, &show, plan)?;
     tx.emit(event::show("show_updated", "laid_out", &show)?);
     tx.emit(event::seat_map_replaced(&show)?);
     Ok(show)
+}
+
+/// Seats that stay keep their number, so that claims and locks go on meaning the same seat.
+async fn replace_seats(
+    tx: &mut Tx,
+    show: ShowId,
+    planned: &[PlannedSeat<'_>],
+) -> Result<(), BookingError> {
+    let (seats, live) = layout::lock_all_seats(tx, show).await?;
+    let wanted: HashSet<&str> = planned.iter().map(|seat| seat.label.as_str()).collect();
+    let (stay, go): (Vec<&Seat>, Vec<&Seat>) =
+        seats.iter().partition(|seat| wanted.contains(seat.label.as_str()));
+    check_leaving(&go, &live)?;
+    let there: HashSet<&str> = stay.iter().map(|seat| seat.label.as_str()).collect();
+    let (old, new): (Vec<_>, Vec<_>) =
+        planned.iter().cloned().partition(|seat| there.contains(seat.label.as_str()));
+    let last = seats.iter().map(|seat| seat.number).max().unwrap_or(0);
+    let numbers: Vec<_> = go.iter().map(|seat| seat.number).collect();
+    if !numbers.is_empty() {
+        layout::delete_seats(tx, show, &numbers)?;
+    }
+    if !old.is_empty() {
+        layout::update_seats(tx, show, &old)?;
+    }
+    if !new.is_empty() {
+        layout::insert_seats(tx, show, &new, last)?;
+    }
+    Ok(())
+}
+
+/// A seat that somebody has cannot be taken away.
+fn check_leaving(seats: &[&Seat], live: &[Claim]) -> Result<(), BookingError> {
+    let had: Vec<_> = seats
+        .iter()
+        .filter_map(|seat| {
+            let claim = live.iter().find(|claim| claim.seat == seat.number)?;
+            Some(SeatState { id: seat.label.clone(), status: claim.status() })
+        })
+        .collect();
+    if had.is_empty() { Ok(()) } else { Err(BookingError::SeatsInUse(had)) }
 }

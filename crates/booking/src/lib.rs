@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
+pub mod allocate_seats;
 pub mod book_seats;
 pub mod cancel_booking;
 pub mod cancel_show;
@@ -12,6 +13,7 @@ pub mod error;
 mod event;
 pub mod expire_holds;
 pub mod extend_hold;
+mod front;
 mod hold_best;
 pub mod hold_seats;
 pub mod lay_out_show;
@@ -19,6 +21,7 @@ pub mod model;
 pub mod plan;
 pub mod reads;
 pub mod release_hold;
+mod release_withheld;
 pub mod save_layout;
 mod secret;
 pub mod snapshot;
@@ -46,6 +49,9 @@ pub use event::EVENTS;
     cancel_show::post_cancel_show,
     lay_out_show::put_layout,
     save_layout::post_layout,
+    allocate_seats::list_allocations,
+    allocate_seats::put_allocation,
+    allocate_seats::delete_allocation,
     withhold_seats::post_withhold,
     withhold_seats::post_release,
     hold_seats::post_hold,
@@ -70,6 +76,9 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(cancel_show::post_cancel_show)
         .service(lay_out_show::put_layout)
         .service(save_layout::post_layout)
+        .service(allocate_seats::list_allocations)
+        .service(allocate_seats::put_allocation)
+        .service(allocate_seats::delete_allocation)
         .service(withhold_seats::post_withhold)
         .service(withhold_seats::post_release)
         .service(hold_seats::post_hold)

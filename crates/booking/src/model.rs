@@ -206,7 +206,7 @@ impl Claim {
         self.expires_at.is_none_or(|at| at > now)
     }
 
-    fn status(&self) -> SeatStatus {
+    pub(crate) fn status(&self) -> SeatStatus {
         if self.booking.is_some() { SeatStatus::Sold } else { SeatStatus::Held }
     }
 }

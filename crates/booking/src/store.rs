@@ -1,16 +1,30 @@
 //! All SQL of this slice, by what it is about. A function that locks begins with `lock_`.
 
+pub mod allocations;
 pub mod bookings;
 pub mod free;
 pub mod holds;
+pub mod layout;
 pub mod people;
 pub mod seats;
 pub mod shows;
 pub mod snapshot;
+pub mod withheld;
 
 /// Every statement with its name, for the test that prepares them all on the migrated schema.
 #[must_use]
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    [shows::ALL, seats::ALL, free::ALL, holds::ALL, bookings::ALL, people::ALL, snapshot::ALL]
-        .concat()
+    [
+        shows::ALL,
+        layout::ALL,
+        seats::ALL,
+        withheld::ALL,
+        allocations::ALL,
+        free::ALL,
+        holds::ALL,
+        bookings::ALL,
+        people::ALL,
+        snapshot::ALL,
+    ]
+    .concat()
 }

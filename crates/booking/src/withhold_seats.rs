@@ -5,12 +5,13 @@ use edge::body::Errors;
 use edge::{
     Actor, Answer, App, Body, Done, Input, OnceIfGiven, Path, Rejection, WriteRefusals, can,
 };
+use jiff::Timestamp;
 use kernel::ids::ShowId;
 use pg::Tx;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Claim, Seat, SeatState, SeatStatus, check_free, check_labels};
+use crate::model::{Claim, Seat, SeatState, check_free, check_labels};
 use crate::reads::ShowPath;
 use crate::store::seats;
 use crate::{BookingError, event};
@@ -30,6 +31,34 @@ impl Input for SeatList {
     }
 }
 
+/// Which seats, and until when.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WithholdSeats {
+    /// Ids of the seats: 1 to 10.
+    #[schema(min_items = 1, max_items = 10, example = json!(["A-1", "A-2"]))]
+    pub seats: Vec<String>,
+    /// When they are free again by themselves; never unless given.
+    #[serde(default, with = "kernel::time::instant_opt")]
+    #[schema(value_type = String, format = DateTime, nullable = false, required = false)]
+    pub until: Option<Timestamp>,
+}
+
+impl Input for WithholdSeats {
+    fn check(&self, errors: &mut Errors) {
+        check_labels(&self.seats, errors);
+    }
+}
+
+/// Whether the house keeps seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// They are free.
+    No,
+    /// It does, until that time if it says one.
+    Until(Option<Timestamp>),
+}
+
 /// The seats as they are now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -42,22 +71,24 @@ impl edge::answer::Versioned for SeatStates {}
 
 /// Withhold seats
 ///
-/// Nobody can hold or book them until they are released. Seats that somebody has are 409.
+/// Nobody can hold or book them until they are released, or until the time that `until` says.
+/// Seats that somebody has are 409.
 #[utoipa::path(
-    operation_id = "withholdSeats", tag = "booking", params(ShowPath), request_body = SeatList,
-    security(("bearer" = [])), responses((status = 200, body = SeatStates), WriteRefusals)
+    operation_id = "withholdSeats", tag = "booking", params(ShowPath),
+    request_body = WithholdSeats, security(("bearer" = [])),
+    responses((status = 200, body = SeatStates), WriteRefusals)
 )]
 #[post("/api/v1/venues/{venue}/shows/{show}/withhold")]
 pub(crate) async fn post_withhold(
     actor: Actor<can::WithholdSeats>,
     once: OnceIfGiven,
     at: Path<ShowPath>,
-    cmd: Body<SeatList>,
+    cmd: Body<WithholdSeats>,
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     let show = at.show;
     app.write(&actor, once.of(&cmd), async move |tx| {
-        set_withheld(tx, show, &cmd.seats, true).await.map(Done)
+        set_withheld(tx, show, &cmd.seats, Withheld::Until(cmd.until)).await.map(Done)
     })
     .await
 }
@@ -79,7 +110,7 @@ pub(crate) async fn post_release(
 ) -> Result<Answer, Rejection> {
     let show = at.show;
     app.write(&actor, once.of(&cmd), async move |tx| {
-        set_withheld(tx, show, &cmd.seats, false).await.map(Done)
+        set_withheld(tx, show, &cmd.seats, Withheld::No).await.map(Done)
     })
     .await
 }
@@ -88,17 +119,26 @@ async fn set_withheld(
     tx: &mut Tx,
     show: ShowId,
     labels: &[String],
-    withheld: bool,
+    withheld: Withheld,
 ) -> Result<SeatStates, BookingError> {
     let found = seats::lock_seats(tx, show, labels, false).await?;
     found.show.ok_or(BookingError::NoSuchShow)?;
+    if matches!(withheld, Withheld::Until(Some(until)) if until <= tx.now()) {
+        return Err(BookingError::UntilPast);
+    }
     check_unclaimed(labels, &found.seats, &found.claims, tx.now())?;
     seats::set_withheld(tx, show, &found.seats, withheld)?;
-    let (status, action) =
-        if withheld { (SeatStatus::Withheld, "withheld") } else { (SeatStatus::Free, "released") };
-    tx.emit(event::seats_updated(show, action, status, labels)?);
-    let state = |label: &String| SeatState { id: label.clone(), status };
-    Ok(SeatStates { seats: labels.iter().map(state).collect() })
+    let (kept, action) = match withheld {
+        Withheld::No => (false, "released"),
+        Withheld::Until(_) => (true, "withheld"),
+    };
+    let after = |seat: &Seat| Seat { withheld: kept, withheld_until: None, ..seat.clone() };
+    let after: Vec<_> = found.seats.iter().map(after).collect();
+    let state =
+        |seat: &Seat| SeatState { id: seat.label.clone(), status: seat.unclaimed_status(tx.now()) };
+    let states = after.iter().map(state).collect();
+    tx.emit(event::seats_freed(show, action, &after, tx.now())?);
+    Ok(SeatStates { seats: states })
 }
 
 /// Withholding what is withheld, or releasing what is free, is no conflict: only a claim is.
@@ -106,7 +146,7 @@ fn check_unclaimed(
     labels: &[String],
     seats: &[Seat],
     claims: &[Claim],
-    now: jiff::Timestamp,
+    now: Timestamp,
 ) -> Result<(), BookingError> {
     let open: Vec<_> = seats.iter().map(|seat| Seat { withheld: false, ..seat.clone() }).collect();
     check_free(labels, &open, claims, now)

@@ -1,7 +1,7 @@
 //! Which seats are free, best first, and the locks on those that were chosen.
 
 use kernel::ids::ShowId;
-use pg::{Columns, DbError, Query, Row, Tx};
+use pg::{Columns, DbError, Query, Row, ToSql, Tx};
 
 use crate::access::{Access, role};
 use crate::choice::{FreeSeat, Run};
@@ -47,6 +47,48 @@ pg::statements! {
                   and s.seat not in (
                        select c.seat from booking.claim c
                        where c.venue_id = $1 and c.show_id = $2
+                         and (c.expires_at is null or c.expires_at
+                              > clock_timestamp() + $3::bigint * interval '1 microsecond'))
+            ) f
+            window block as (partition by f.block_rank order by f.place),
+                   run as (block rows between current row and $4::int following)
+        ) r
+        where r.last is not null and (r.loose or r.last = r.place + $4::int)
+          and r.accessible >= $7
+        order by r.block_rank, r.place limit 128";
+    // The same from a block on, in front of which there was nothing a moment ago: it reads the few
+    // blocks that fit and probes the claims of their seats, however large the show is.
+    FIND_RUNS_FROM = "select r.seats, r.block_rank, r.place, r.off_focus, r.accessible,
+            case when r.loose then (r.free_in_block = $4::int + 2)::int
+                 else (r.before is not distinct from r.place - 1
+                       and r.before_that is distinct from r.place - 2)::int
+                    + (r.after is not distinct from r.last + 1
+                       and r.after_that is distinct from r.last + 2)::int
+            end as singles
+        from (
+            select f.block_rank, f.place, f.loose, array_agg(f.seat) over run as seats,
+                   sum(f.off_focus) over run as off_focus,
+                   count(*) filter (where f.accessible) over run as accessible,
+                   count(*) over (partition by f.block_rank) as free_in_block,
+                   lead(f.place, $4::int) over block as last,
+                   lag(f.place) over block as before, lag(f.place, 2) over block as before_that,
+                   lead(f.place, $4::int + 1) over block as after,
+                   lead(f.place, $4::int + 2) over block as after_that
+            from (
+                select s.seat, s.block_rank, s.place, s.loose, s.accessible, s.off_focus
+                from booking.seat s
+                where s.venue_id = $1 and s.show_id = $2 and s.whole is null
+                  and ($5::text is null or s.category = $5) and ($6::text is null or s.block = $6)
+                  and not (s.withheld and (s.withheld_until is null or s.withheld_until
+                           > clock_timestamp() + $3::bigint * interval '1 microsecond'))
+                  and (s.allocation is null or exists (
+                       select from booking.allocation a
+                       where (a.venue_id, a.show_id, a.name) = (s.venue_id, s.show_id, s.allocation)
+                         and (a.code_hash = $8 or $9::text = any(a.roles))))
+                  and s.block_rank >= $10
+                  and not exists (
+                       select from booking.claim c
+                       where (c.venue_id, c.show_id, c.seat) = (s.venue_id, s.show_id, s.seat)
                          and (c.expires_at is null or c.expires_at
                               > clock_timestamp() + $3::bigint * interval '1 microsecond'))
             ) f
@@ -165,29 +207,39 @@ fn free_seat(row: &Row) -> Result<FreeSeat, DbError> {
 
 /// Locks the customer where they are limited, stands in the queue where told, then looks for runs
 /// of seats that fit and at the show. One packet.
-pub(crate) async fn find_runs(tx: &mut Tx, wanted: &Wanted, queue: Queue) -> Result<Seen, DbError> {
+///
+/// `from`: the block rank to begin at.
+pub(crate) async fn find_runs(
+    tx: &mut Tx,
+    wanted: &Wanted,
+    queue: Queue,
+    from: Option<i32>,
+) -> Result<Seen, DbError> {
     let (venue, user) = (tx.venue()?, tx.scope().actor());
     let (offset, more) = (tx.clock_offset_micros(), wanted.quantity - 1);
     let (code, role) = (wanted.access.code_hash(), wanted.access.role_to_look());
     let (show, stand, accessible) =
         (wanted.show, queue == Queue::Stand, i64::from(wanted.accessible));
+    let rank = from.unwrap_or(0);
+    let fit: [&(dyn ToSql + Sync); 10] = [
+        &venue,
+        &show,
+        &offset,
+        &more,
+        &wanted.category,
+        &wanted.block,
+        &accessible,
+        &code,
+        &role,
+        &rank,
+    ];
+    let all = fit.get(..9).unwrap_or(&fit);
+    let look =
+        if from.is_some() { Query::new(FIND_RUNS_FROM, &fit) } else { Query::new(FIND_RUNS, all) };
     let [_, runs, found] = tx
         .pipeline([
             Query::new(LOCK_CUSTOMER_AND_QUEUE, &[&user, &wanted.limited, &show, &stand]),
-            Query::new(
-                FIND_RUNS,
-                &[
-                    &venue,
-                    &show,
-                    &offset,
-                    &more,
-                    &wanted.category,
-                    &wanted.block,
-                    &accessible,
-                    &code,
-                    &role,
-                ],
-            ),
+            look,
             Query::new(seats::SHOW_AND_HOLDS, &[&venue, &show, &user, &offset]),
         ])
         .await?;

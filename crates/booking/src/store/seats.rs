@@ -5,9 +5,9 @@ use kernel::ids::{BookingId, HoldId, ShowId};
 use pg::{Columns, DbError, Query, Reader, Row, ToSql, Tx, params};
 
 use crate::model::{Claim, Seat, Show};
-use crate::plan::Plan;
 use crate::reads::{MapSeat, SeatMapRows};
 use crate::store::shows;
+use crate::withhold_seats::Withheld;
 
 pg::statements! {
     // Two holds of one customer at the same moment would both count one live hold. Staff hold for
@@ -19,17 +19,11 @@ pg::statements! {
             allocation, whole
         from booking.seat
         where venue_id = $1 and show_id = $2 and label = any($3) order by seat for update";
-    LOCK_ALL_SEATS = "select seat, label, block, category, price, withheld, withheld_until,
-            allocation, whole
-        from booking.seat
-        where venue_id = $1 and show_id = $2 order by seat for update";
     // Stands behind the lock in the same packet, with a snapshot of its own: it sees the claim of
     // whoever had the lock before.
     CLAIMS_OF_LABELS = "select c.seat, c.hold_id, c.booking_id, c.expires_at
         from booking.seat s join booking.claim c using (venue_id, show_id, seat)
         where s.venue_id = $1 and s.show_id = $2 and s.label = any($3)";
-    COUNT_LIVE_CLAIMS = "select count(*) as live from booking.claim
-        where venue_id = $1 and show_id = $2 and (expires_at is null or expires_at > $3)";
     SHOW_AND_LIVE_HOLDS = "select s.id, s.name, s.description, s.starts_at, s.status, s.hold_secs,
             s.currency::text, s.seat_count, s.version,
             (select count(*) from booking.hold h
@@ -39,22 +33,11 @@ pg::statements! {
         from booking.show s where s.venue_id = $1 and s.id = $2";
     DELETE_EXPIRED_CLAIMS = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and seat = any($3) and expires_at <= $4";
-    DELETE_ALL_CLAIMS = "delete from booking.claim where venue_id = $1 and show_id = $2";
-    DELETE_ALL_SEATS = "delete from booking.seat where venue_id = $1 and show_id = $2";
     DELETE_CLAIMS_OF_HOLD = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and hold_id = $3 and booking_id is null";
     DELETE_CLAIMS_OF_BOOKING = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and booking_id = $3";
-    INSERT_SEATS = "insert into booking.seat
-            (venue_id, show_id, seat, label, block, category, price, accessible, whole,
-             block_rank, place, off_focus, loose)
-        select $1, $2, p.n::int, p.label, p.block, p.category, p.price, p.accessible, p.whole,
-               p.block_rank, p.place, p.off_focus, p.loose
-        from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[], $8::int[],
-                    $9::int[], $10::int[], $11::int[], $12::bool[])
-             with ordinality as p(label, block, category, price, accessible, whole, block_rank,
-                                  place, off_focus, loose, n)";
-    SET_WITHHELD = "update booking.seat set withheld = $4
+    SET_WITHHELD = "update booking.seat set withheld = $4, withheld_until = $5
         where venue_id = $1 and show_id = $2 and seat = any($3)";
     SEAT_MAP = "select s.label, s.block, s.category, s.accessible,
             case when c.booking_id is not null then 'sold' when c.seat is not null then 'held'
@@ -143,19 +126,6 @@ pub(crate) fn locked(seats: &[Row], claims: &[Row], found: &[Row]) -> Result<Loc
     })
 }
 
-/// Locks all seats of a show, in seat order, and counts the claims that are live now.
-pub(crate) async fn lock_all_seats(tx: &mut Tx, show: ShowId) -> Result<(Vec<Seat>, i64), DbError> {
-    let (venue, now) = (tx.venue()?, tx.now());
-    let [seats, live] = tx
-        .pipeline([
-            Query::new(LOCK_ALL_SEATS, &[&venue, &show]),
-            Query::new(COUNT_LIVE_CLAIMS, &[&venue, &show, &now]),
-        ])
-        .await?;
-    let live = live.first().map(|row| row.col("live")).transpose()?.unwrap_or(0);
-    Ok((seats.iter().map(seat).collect::<Result<_, _>>()?, live))
-}
-
 /// Makes room where an expired claim stands: the unique index knows no time.
 pub(crate) fn delete_expired_claims(
     tx: &mut Tx,
@@ -187,38 +157,18 @@ pub(crate) fn delete_claims_of_booking(
     Ok(())
 }
 
-/// Replaces all seats of a show by those of `plan`.
-pub(crate) fn replace_seats(tx: &mut Tx, show: ShowId, plan: &Plan) -> Result<(), DbError> {
-    let venue = tx.venue()?;
-    let seats: Vec<_> = plan.seats().collect();
-    tx.change(DELETE_ALL_CLAIMS, params![venue, show]);
-    tx.change(DELETE_ALL_SEATS, params![venue, show]);
-    let row = params![
-        venue,
-        show,
-        seats.iter().map(|seat| seat.label.clone()).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.block.to_owned()).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.category.to_owned()).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.price).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.accessible).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.whole).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.block_rank).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.place).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.off_focus).collect::<Vec<_>>(),
-        seats.iter().map(|seat| seat.loose).collect::<Vec<_>>(),
-    ];
-    tx.change(INSERT_SEATS, row);
-    Ok(())
-}
-
 pub(crate) fn set_withheld(
     tx: &mut Tx,
     show: ShowId,
     seats: &[Seat],
-    withheld: bool,
+    withheld: Withheld,
 ) -> Result<(), DbError> {
     let numbers: Vec<_> = seats.iter().map(|seat| seat.number).collect();
-    let row = params![tx.venue()?, show, numbers, withheld];
+    let (kept, until) = match withheld {
+        Withheld::No => (false, None),
+        Withheld::Until(until) => (true, until),
+    };
+    let row = params![tx.venue()?, show, numbers, kept, until];
     tx.change(SET_WITHHELD, row);
     Ok(())
 }

@@ -9,6 +9,8 @@ mod booking;
 mod booking_best;
 mod booking_best_race;
 mod booking_expiry;
+mod booking_kept;
+mod booking_layout;
 mod booking_once;
 mod booking_race;
 mod booking_refusals;
