@@ -85,10 +85,9 @@ impl Keys {
     /// `Crypto` when `seal` does not open them; the database's failures.
     pub async fn load_or_create(
         db: &Db,
-        seal: SealKey,
+        seal: Arc<SealKey>,
         ring: Keyring,
     ) -> Result<Self, IdentityError> {
-        let seal = Arc::new(seal);
         let rows = task::write(db, "make_keys", Scope::person(None), async |tx| {
             let mut rows = keys::lock_keys(tx).await?;
             for state in ["active", "next"] {

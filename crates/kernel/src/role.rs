@@ -116,7 +116,8 @@ impl Standing {
             Self::Anyone => grant.anyone,
             Self::Customer => grant.anyone || grant.customer,
             Self::Member(role) => {
-                grant.anyone || grant.customer || role == Role::Owner || grant.roles.contains(&role)
+                let owner = role == Role::Owner && grant.owner;
+                grant.anyone || grant.customer || owner || grant.roles.contains(&role)
             }
             Self::Device(profile) => grant.anyone || grant.profiles.contains(&profile),
         }
@@ -136,6 +137,8 @@ pub struct Grant {
     pub anyone: bool,
     /// Any signed-in user, for what is their own.
     pub customer: bool,
+    /// Owners: all but what only a device can do.
+    pub owner: bool,
     /// Members with one of these roles.
     pub roles: &'static [Role],
     /// Devices with one of these profiles. A device acts for the venue, never for a customer.
@@ -164,6 +167,7 @@ macro_rules! permissions {
                 match self { $(Self::$name => Grant {
                     anyone: permissions!(@anyone $who),
                     customer: permissions!(@customer $who),
+                    owner: permissions!(@owner $who),
                     roles: &[$(Role::$role,)*],
                     profiles: &[$(Profile::$profile,)*],
                 },)* }
@@ -183,6 +187,8 @@ macro_rules! permissions {
     };
     (@anyone anyone) => { true };
     (@anyone $other:ident) => { false };
+    (@owner device) => { false };
+    (@owner $other:ident) => { true };
     (@customer customer) => { true };
     (@customer $other:ident) => { false };
 }
@@ -193,7 +199,7 @@ pub trait Needs: 'static {
     const PERMISSION: Permission;
 }
 
-// The table: permission: who (anyone, customer, staff) + the roles that have it / the devices that
+// The table: permission: who (anyone, customer, staff, device) + the roles that have it / the devices that
 // have it. Owners have all.
 permissions! {
     /// Sign in, register, refresh, read the API's limits and documents.
@@ -214,7 +220,7 @@ permissions! {
     /// Pair, approve, rename and revoke devices.
     ManageDevices: staff + Manager;
     /// Report how a device is: only the device itself can.
-    ReportDevice: staff / Scanner / Kiosk / Monitor / Till;
+    ReportDevice: device / Scanner / Kiosk / Monitor / Till;
     /// Read what privileged people did.
     ReadAudit: staff + Manager;
     /// Read shows that are announced, and their seat maps.
@@ -257,7 +263,9 @@ mod tests {
     fn owners_have_every_permission_and_strangers_few() {
         use Permission::{AskForTables, Enter, Listen, ReadShows};
         for permission in Permission::ALL {
-            assert!(Standing::Member(Role::Owner).may(*permission), "{}", permission.name());
+            let only_devices = *permission == Permission::ReportDevice;
+            let may = Standing::Member(Role::Owner).may(*permission);
+            assert_eq!(may, !only_devices, "{}", permission.name());
         }
         let open: Vec<_> = Permission::ALL.iter().filter(|p| Standing::Anyone.may(**p)).collect();
         assert_eq!(open, [&Enter, &ReadShows, &AskForTables, &Listen]);

@@ -2,10 +2,15 @@
 
 use std::fs;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION};
+use actix_web::dev::ResourceDef;
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION,
+};
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, get, web};
 use anyhow::Context;
+use edge::Rejection;
+use edge::rejection::no_such_route;
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -82,10 +87,13 @@ fn secure(operation: &mut Value) {
     } else {
         serde_json::json!([{ "bearer": [] }])
     };
-    let mut who: Vec<&str> = grant.roles.iter().map(|role| role.as_str()).collect();
-    who.insert(0, "owner");
+    let mut who: Vec<&str> = grant.owner.then_some("owner").into_iter().collect();
+    who.extend(grant.roles.iter().map(|role| role.as_str()));
     if grant.customer {
         who.push("customer");
+    }
+    if !grant.owner {
+        who.push("device");
     }
     let who = if grant.anyone { "anyone".to_owned() } else { who.join(", ") };
     if let Some(operation) = operation.as_object_mut() {
@@ -120,15 +128,48 @@ struct Documents {
     openapi: String,
     events: String,
     ui: Config<'static>,
+    paths: Vec<(ResourceDef, String)>,
+}
+
+/// The patterns of all documented paths, each with the methods that it has.
+fn paths(document: &Value) -> Vec<(ResourceDef, String)> {
+    let paths = document.get("paths").and_then(Value::as_object);
+    let methods = |path: &Value| {
+        let names = path.as_object().into_iter().flat_map(|path| path.keys());
+        names.map(|name| name.to_uppercase()).collect::<Vec<_>>().join(", ")
+    };
+    paths
+        .into_iter()
+        .flatten()
+        .map(|(pattern, path)| (ResourceDef::new(pattern.as_str()), methods(path)))
+        .collect()
+}
+
+/// What no route took: an unknown path, or a known one with another method.
+async fn no_route(request: HttpRequest, documents: Data<Documents>) -> HttpResponse {
+    let path = request.path();
+    match documents.paths.iter().find(|(pattern, _)| pattern.is_match(path)) {
+        Some((_, methods)) => {
+            let mut answer = Rejection::from(no_such_route(405, path)).error_response();
+            if let Ok(methods) = HeaderValue::from_str(methods) {
+                answer.headers_mut().insert(ALLOW, methods);
+            }
+            answer
+        }
+        None => Rejection::from(no_such_route(404, path)).error_response(),
+    }
 }
 
 /// The documents and the pages that show them.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
+    let openapi = openapi();
     cfg.app_data(Data::new(Documents {
-        openapi: openapi().to_string(),
+        paths: paths(&openapi),
+        openapi: openapi.to_string(),
         events: events().to_string(),
         ui: Config::from("/openapi.json"),
     }));
+    cfg.default_service(web::to(no_route));
     cfg.service(openapi_json).service(events_json).service(docs).service(docs_files);
 }
 

@@ -17,7 +17,7 @@ async fn rotate_keys(rotate: RotateKeys) -> anyhow::Result<()> {
     let config = DbConfig { pool_size: 1, ..rotate.database.config()? };
     let (seal, clock) = (rotate.sealing.key()?, Clock::default());
     let db = Db::new(&config, clock.clone()).map_err(WrongSetting)?;
-    let keys = identity::Keys::load_or_create(&db, seal, Keyring::new(clock))
+    let keys = identity::Keys::load_or_create(&db, seal.into(), Keyring::new(clock))
         .await
         .context("the signing keys cannot be loaded")?;
     if rotate.now {

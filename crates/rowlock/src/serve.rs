@@ -33,6 +33,9 @@ const CONNECTIONS_MAX: usize = 25_000;
 const WRITE_BUFFER_BYTES: usize = 4096;
 /// How long a browser may remember what CORS allows.
 const CORS_MAX_AGE_SECS: usize = 7200;
+/// How often the signing keys are tried at start, and how long between.
+const KEY_TRIES_MAX: u32 = 20;
+const KEY_RETRY_EVERY: Duration = Duration::from_millis(500);
 /// Connections to PostgreSQL of jobs and the hub.
 const JOB_POOL_SIZE: usize = 4;
 
@@ -68,9 +71,7 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let job_config = DbConfig { pool_size: JOB_POOL_SIZE, ..config.clone() };
     let jobs_db = Db::new(&job_config, clock.clone()).map_err(WrongSetting)?;
     let keyring = Keyring::new(clock.clone());
-    let keys = identity::Keys::load_or_create(&jobs_db, seal, keyring.clone())
-        .await
-        .context("the signing keys cannot be loaded")?;
+    let keys = keys(&jobs_db, seal, &keyring).await?;
     admin::first_user(&jobs_db, &serve).await?;
     let hub = Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
     let worker = Worker::new(&serve, hub, metrics, mailer);
@@ -100,6 +101,23 @@ async fn check_schema(config: &DbConfig) -> anyhow::Result<()> {
         return Err(WrongSetting(text).into());
     }
     Ok(())
+}
+
+/// The keys that sign. Several workers that start on a busy machine wait for one another: they try
+/// for as long as a platform waits for a start.
+async fn keys(db: &Db, seal: identity::SealKey, ring: &Keyring) -> anyhow::Result<identity::Keys> {
+    let seal = std::sync::Arc::new(seal);
+    for _ in 1..KEY_TRIES_MAX {
+        match identity::Keys::load_or_create(db, seal.clone(), ring.clone()).await {
+            Err(identity::IdentityError::Db(error)) => {
+                tracing::warn!(%error, "the signing keys are not loaded yet");
+                tokio::time::sleep(KEY_RETRY_EVERY).await;
+            }
+            settled => return settled.context("the signing keys cannot be loaded"),
+        }
+    }
+    let last = identity::Keys::load_or_create(db, seal, ring.clone()).await;
+    last.context("the signing keys cannot be loaded")
 }
 
 async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
