@@ -83,7 +83,12 @@ pub async fn apply_layout(tx: &mut Tx, cmd: &ApplyLayout) -> Result<AppliedLayou
     floor::save(tx, &found)?;
     let gone = |key| found.is_gone(key);
     let applied = AppliedLayout {
-        sections: found.sections.values().filter(|it| !gone(Key::Section(it.id))).cloned().collect(),
+        sections: found
+            .sections
+            .values()
+            .filter(|it| !gone(Key::Section(it.id)))
+            .cloned()
+            .collect(),
         tables: found.tables.values().filter(|it| !gone(Key::Table(it.id))).cloned().collect(),
     };
     tx.emit(event::layout(tx.venue()?, &applied)?);
@@ -107,12 +112,11 @@ fn arrange(floor: &mut Floor, plan: &FloorPlan) -> Result<(), FloorError> {
     let sections = arrange_sections(floor, plan)?;
     for planned in &plan.tables {
         let section = planned.section.as_ref().and_then(|name| sections.get(name.trim())).copied();
-        match before.get(planned.name.trim()) {
-            Some(id) => place(floor.change_table(*id, "moved")?, planned, section),
-            None => {
-                let id = create_table(floor, &new_table(planned))?.id;
-                place(floor.change_table(id, "created")?, planned, section);
-            }
+        if let Some(id) = before.get(planned.name.trim()) {
+            place(floor.change_table(*id, "moved")?, planned, section);
+        } else {
+            let id = create_table(floor, &new_table(planned))?.id;
+            place(floor.change_table(id, "created")?, planned, section);
         }
     }
     let names = known(floor);

@@ -76,7 +76,8 @@ impl Input for ChangeTable {
         }
         let side = |given: Option<f64>| given.unwrap_or(1.0);
         let at = |given: Option<f64>| given.unwrap_or(0.0);
-        let place = [at(self.x), at(self.y), side(self.width), side(self.height), at(self.rotation)];
+        let place =
+            [at(self.x), at(self.y), side(self.width), side(self.height), at(self.rotation)];
         let most = self.max_seats.unwrap_or(100);
         check_place(place, (self.min_seats.unwrap_or(1), most), "", errors);
         check_joins(self.combinable_with.as_deref(), errors);

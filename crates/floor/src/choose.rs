@@ -49,9 +49,11 @@ pub(crate) fn choose(
     // A table for more than the party is kept for a larger one while another is free.
     let single = single.min_by_key(|table| rank(table, size, turns));
     if let Some(table) = single {
-        let section = if table.section_id.is_some() { ", in the section whose turn it is" } else { "" };
+        let section =
+            if table.section_id.is_some() { ", in the section whose turn it is" } else { "" };
         let (name, seats) = (&table.name, table.max_seats);
-        let why = format!("Table {name} with {seats} seats: the smallest free one that fits{section}.");
+        let why =
+            format!("Table {name} with {seats} seats: the smallest free one that fits{section}.");
         return Some(Choice { tables: vec![table.id], why });
     }
     let joined = joined(free, size)?;

@@ -28,9 +28,7 @@ pub(crate) async fn delete_section(
     let section = at.section;
     app.write(&actor, once.alone(), async move |tx| {
         let touched = touched_by_deleting(section);
-        carry_out(tx, &touched, |floor| remove_section(floor, section, seen.0))
-            .await
-            .map(|()| Gone)
+        carry_out(tx, &touched, |floor| remove_section(floor, section, seen.0)).await.map(|()| Gone)
     })
     .await
 }

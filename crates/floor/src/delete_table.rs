@@ -51,8 +51,7 @@ pub(crate) fn remove_table(
 ) -> Result<(), FloorError> {
     let table = floor.table(id)?.clone();
     floor.check_seen(Key::Table(id), seen)?;
-    let promised =
-        floor.booked.iter().any(|it| it.table == id && floor.is_awaited(it.reservation));
+    let promised = floor.booked.iter().any(|it| it.table == id && floor.is_awaited(it.reservation));
     if table.guest_id.is_some() || promised {
         return Err(FloorError::TableInUse(Box::new(table)));
     }

@@ -110,21 +110,23 @@ impl Floor {
             self.told.push(Told { key, fate, action });
             return true;
         };
-        match (told.fate, fate) {
-            (Fate::Created, Fate::Updated) => {}
-            _ => (told.fate, told.action) = (fate, action),
+        let still_new = told.fate == Fate::Created && fate == Fate::Updated;
+        if !still_new {
+            (told.fate, told.action) = (fate, action);
         }
         false
     }
 
     /// The table, to look at.
     pub(crate) fn table(&self, id: TableId) -> Result<&Table, FloorError> {
-        self.tables.get(&id).ok_or(FloorError::Absent(Kind::Table))
+        let found = self.tables.get(&id).filter(|_| !self.is_gone(Key::Table(id)));
+        found.ok_or(FloorError::Absent(Kind::Table))
     }
 
     /// The party, to look at.
     pub(crate) fn guest(&self, id: GuestId) -> Result<&Party, FloorError> {
-        self.guests.get(&id).ok_or(FloorError::Absent(Kind::Guest))
+        let found = self.guests.get(&id).filter(|_| !self.is_gone(Key::Guest(id)));
+        found.ok_or(FloorError::Absent(Kind::Guest))
     }
 
     /// The reservation, to look at.
@@ -164,7 +166,7 @@ impl Floor {
         id: SectionId,
         action: &'static str,
     ) -> Result<&mut Section, FloorError> {
-        if !self.sections.contains_key(&id) {
+        if !self.sections.contains_key(&id) || self.is_gone(Key::Section(id)) {
             return Err(FloorError::Absent(Kind::Section));
         }
         let first = self.tell(Key::Section(id), Fate::Updated, action);

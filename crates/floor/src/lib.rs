@@ -3,6 +3,7 @@
 pub mod apply_layout;
 mod carry_out;
 pub mod change_guest;
+pub mod change_reservation;
 pub mod change_section;
 pub mod change_settings;
 pub mod change_table;
@@ -15,13 +16,17 @@ pub mod delete_section;
 pub mod delete_table;
 pub mod error;
 mod event;
+pub mod expire_holds;
 mod floor;
 pub mod join_guests;
 pub mod model;
 pub mod plan;
+pub mod quote;
 pub mod reads;
 pub mod receive_guest;
 pub mod reservation;
+pub mod reservation_reads;
+pub mod reserve_table;
 pub mod run_batch;
 pub mod save_layout;
 pub mod save_tables;
@@ -32,7 +37,9 @@ pub mod settings;
 pub mod share_place;
 pub mod snapshot;
 pub mod step_guest;
+pub mod step_reservation;
 pub mod store;
+pub mod sync;
 
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
@@ -80,7 +87,21 @@ pub use event::EVENTS;
     share_place::post_link,
     share_place::get_place,
     run_batch::post_batch,
+    reserve_table::post_hold,
+    reserve_table::post_book,
+    reserve_table::post_reservation,
+    change_reservation::patch_reservation,
+    step_reservation::post_arrive,
+    step_reservation::post_cancel_reservation,
+    step_reservation::post_no_show_reservation,
+    reservation_reads::list_reservations,
+    reservation_reads::list_broken,
+    reservation_reads::get_reservation,
+    reservation_reads::get_availability,
+    quote::get_quote,
+    quote::get_waitlist,
     dashboard::get_dashboard,
+    sync::get_sync,
 ))]
 pub struct Api;
 
@@ -108,7 +129,11 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(change_settings::put_settings)
         .configure(guest_routes)
         .service(run_batch::post_batch)
-        .service(dashboard::get_dashboard);
+        .configure(reservation_routes)
+        .service(quote::get_quote)
+        .service(quote::get_waitlist)
+        .service(dashboard::get_dashboard)
+        .service(sync::get_sync);
 }
 
 fn guest_routes(cfg: &mut ServiceConfig) {
@@ -128,4 +153,18 @@ fn guest_routes(cfg: &mut ServiceConfig) {
         .service(step_guest::post_undo)
         .service(share_place::post_link)
         .service(share_place::get_place);
+}
+
+fn reservation_routes(cfg: &mut ServiceConfig) {
+    cfg.service(reserve_table::post_hold)
+        .service(reserve_table::post_book)
+        .service(reserve_table::post_reservation)
+        .service(change_reservation::patch_reservation)
+        .service(step_reservation::post_arrive)
+        .service(step_reservation::post_cancel_reservation)
+        .service(step_reservation::post_no_show_reservation)
+        .service(reservation_reads::list_reservations)
+        .service(reservation_reads::list_broken)
+        .service(reservation_reads::get_reservation)
+        .service(reservation_reads::get_availability);
 }

@@ -20,12 +20,14 @@ macro_rules! names {
 
         impl $name {
             /// As the database writes it.
-            pub(crate) fn as_str(self) -> &'static str {
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
                 match self { $(Self::$case => $text,)* }
             }
 
             /// The one of that name.
-            pub(crate) fn from_name(name: &str) -> Option<Self> {
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($text => Some(Self::$case),)* _ => None }
             }
         }

@@ -139,10 +139,14 @@ impl FloorPlan {
             name: section.name.clone(),
             server: section.server.clone(),
         };
-        Self {
+        let mut plan = Self {
             sections: sections.values().map(section).collect(),
             tables: tables.values().map(table).collect(),
-        }
+        };
+        // By name: two exports of the same floor are the same text.
+        plan.sections.sort_by(|one, other| one.name.cmp(&other.name));
+        plan.tables.sort_by(|one, other| one.name.cmp(&other.name));
+        plan
     }
 
     pub(crate) fn check(&self, errors: &mut Errors) {

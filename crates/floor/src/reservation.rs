@@ -178,9 +178,10 @@ impl Floor {
                 && from < it.to
                 && self.is_awaited(it.reservation)
         });
-        let until = self.occupied_until.get(&table.id).map(|until| {
-            if *until > self.now { *until } else { self.now + OVERTIME }
-        });
+        let until = self
+            .occupied_until
+            .get(&table.id)
+            .map(|until| if *until > self.now { *until } else { self.now + OVERTIME });
         !promised
             && !self.is_gone(Key::Table(table.id))
             && !table.walk_in_only
@@ -251,9 +252,8 @@ impl Floor {
 
     /// The room for a wish, or a refusal with what could be had instead.
     pub(crate) fn room(&self, wish: &Wish<'_>) -> Result<Place, FloorError> {
-        self.find_room(wish).map_err(|why| {
-            FloorError::NoRoom(why, Box::new(self.alternatives(wish)))
-        })
+        self.find_room(wish)
+            .map_err(|why| FloorError::NoRoom(why, Box::new(self.alternatives(wish))))
     }
 }
 
@@ -278,9 +278,13 @@ mod tests {
         let place = floor.find_room(wish).unwrap();
         let reservation = ReservationId(uuid::Uuid::from_u128(number));
         let (from, to) = (wish.starts_at, place.ends_at);
-        floor.booked.extend(
-            place.tables.iter().map(|id| Booked { reservation, table: *id, from, to, live: true }),
-        );
+        floor.booked.extend(place.tables.iter().map(|id| Booked {
+            reservation,
+            table: *id,
+            from,
+            to,
+            live: true,
+        }));
         floor.starts.push((reservation, wish.starts_at, wish.party_size));
         place
     }

@@ -23,7 +23,7 @@ use crate::join_guests::{
 use crate::reads::VenuePath;
 use crate::receive_guest::{self, ReceiveGuest};
 use crate::seat_guest::{self, SeatGuest, move_guest};
-use crate::step_guest::{Step, Seen, step_guest};
+use crate::step_guest::{Seen, Step, step_guest};
 use crate::store::floor;
 use crate::{FloorError, delete_guest, delete_section, delete_table, event};
 
@@ -245,9 +245,7 @@ impl Operation {
             Self::ChangeTable { id, body } => {
                 change_table(floor, *id, body.version, body).map(drop)
             }
-            Self::DeleteTable { id, body } => {
-                delete_table::remove_table(floor, *id, body.version)
-            }
+            Self::DeleteTable { id, body } => delete_table::remove_table(floor, *id, body.version),
             Self::CreateSection { body } => {
                 create_section(floor, body);
                 Ok(())
@@ -262,17 +260,14 @@ impl Operation {
             Self::ChangeGuest { id, body } => {
                 change_guest(floor, *id, body.version, body).map(drop)
             }
-            Self::DeleteGuest { id, body } => {
-                delete_guest::remove_guest(floor, *id, body.version)
-            }
+            Self::DeleteGuest { id, body } => delete_guest::remove_guest(floor, *id, body.version),
             _ => self.apply_seating(floor),
         }
     }
 
     fn apply_seating(&self, floor: &mut Floor) -> Result<(), FloorError> {
-        let mut step = |id: &GuestId, body: &Seen, step| {
-            step_guest(floor, *id, body.version, step).map(drop)
-        };
+        let mut step =
+            |id: &GuestId, body: &Seen, step| step_guest(floor, *id, body.version, step).map(drop);
         match self {
             Self::NotifyGuest { id, body } => step(id, body, Step::Notify),
             Self::CancelGuest { id, body } => step(id, body, Step::Cancel),

@@ -63,12 +63,11 @@ pub(crate) async fn post_layout(
 /// # Errors
 /// `NameTaken`.
 pub async fn save_layout(tx: &mut Tx, cmd: &SaveFloorLayout) -> Result<FloorLayout, FloorError> {
-    let plan = match &cmd.plan {
-        Some(plan) => plan.clone(),
-        None => {
-            let found = floor::lock_floor(tx, &Touched::default().and_tables(None)).await?;
-            FloorPlan::of(&found.tables, &found.sections)
-        }
+    let plan = if let Some(plan) = &cmd.plan {
+        plan.clone()
+    } else {
+        let found = floor::lock_floor(tx, &Touched::default().and_tables(None)).await?;
+        FloorPlan::of(&found.tables, &found.sections)
     };
     let now = tx.now();
     let name = cmd.name.trim().to_owned();

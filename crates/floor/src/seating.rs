@@ -7,9 +7,7 @@ use kernel::ids::{GuestId, ReservationId, TableId};
 use crate::FloorError;
 use crate::choose::{self, Choice};
 use crate::floor::{Fate, Floor, Key};
-use crate::model::{
-    Guest, GuestStatus, Party, TABLES_PER_PARTY_MAX, Table, TableStatus,
-};
+use crate::model::{Guest, GuestStatus, Party, TABLES_PER_PARTY_MAX, Table, TableStatus};
 use crate::reservation::ReservationStatus;
 
 /// How strictly tables are looked at.
@@ -93,12 +91,12 @@ impl Floor {
         if !party.guest.is_waiting() {
             return Err(FloorError::NoWay(Box::new(party.guest.clone())));
         }
-        let (now, came) = (self.now, party.guest.created_at);
+        let (now, since) = (self.now, party.guest.created_at);
         self.change_guest(id, "seated")?.step(GuestStatus::Seated, now);
         self.place(id, tables, care)?;
         let guest = &mut self.change_guest(id, "seated")?.guest;
         guest.seated_at = Some(now);
-        guest.waited_minutes = Some(now.duration_since(came).as_mins().max(0));
+        guest.waited_minutes = Some(now.duration_since(since).as_mins().max(0));
         self.follow(id, ReservationStatus::Seated)
     }
 
@@ -122,12 +120,7 @@ impl Floor {
     }
 
     /// Whether the party may have the tables. Says whether only somebody's word allows it.
-    fn check_place(
-        &self,
-        guest: &Guest,
-        ids: &[TableId],
-        care: Care,
-    ) -> Result<bool, FloorError> {
+    fn check_place(&self, guest: &Guest, ids: &[TableId], care: Care) -> Result<bool, FloorError> {
         let distinct: BTreeSet<_> = ids.iter().collect();
         if ids.is_empty() || distinct.len() != ids.len() || ids.len() > TABLES_PER_PARTY_MAX {
             return Err(FloorError::BadTables);
@@ -150,9 +143,8 @@ impl Floor {
         if care == Care::Back {
             return Ok(false);
         }
-        let promised = ids
-            .iter()
-            .any(|id| self.is_promised(*id, guest.party_size, guest.reservation_id));
+        let promised =
+            ids.iter().any(|id| self.is_promised(*id, guest.party_size, guest.reservation_id));
         let seats: i32 = tables.iter().map(|table| table.max_seats).sum();
         let apart = tables.len() > 1 && !choose::make_one(&tables);
         let refused = match () {
@@ -208,7 +200,12 @@ impl Floor {
     }
 
     /// Two seated parties change places.
-    pub(crate) fn swap(&mut self, one: GuestId, other: GuestId, care: Care) -> Result<(), FloorError> {
+    pub(crate) fn swap(
+        &mut self,
+        one: GuestId,
+        other: GuestId,
+        care: Care,
+    ) -> Result<(), FloorError> {
         if one == other {
             return Err(FloorError::SameGuest);
         }
@@ -228,7 +225,12 @@ impl Floor {
     }
 
     /// `other` joins `id`: one party, with the tables of both. `other` is gone.
-    pub(crate) fn merge(&mut self, id: GuestId, other: GuestId, care: Care) -> Result<(), FloorError> {
+    pub(crate) fn merge(
+        &mut self,
+        id: GuestId,
+        other: GuestId,
+        care: Care,
+    ) -> Result<(), FloorError> {
         if id == other {
             return Err(FloorError::SameGuest);
         }
@@ -381,5 +383,111 @@ impl Floor {
             self.change_reservation(own, to.as_str())?.status = to;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::tests::{at, party, table};
+
+    const GUESTS: u128 = 8;
+    const TABLES: u128 = 5;
+
+    fn guest(number: u128) -> GuestId {
+        GuestId(uuid::Uuid::from_u128(number))
+    }
+
+    fn floor() -> Floor {
+        let mut floor = Floor::new(at("2026-01-01T20:00:00Z"));
+        for number in 1..=TABLES {
+            let mut table = table(number, 4);
+            table.combinable_with = vec![TableId(uuid::Uuid::from_u128(number % TABLES + 1))];
+            floor.tables.insert(table.id, table);
+        }
+        for number in 1..=GUESTS {
+            floor.guests.insert(guest(number), party(number, i32::try_from(number).unwrap()));
+        }
+        floor
+    }
+
+    /// What holds after every step: a table is occupied if and only if a party sits there, and
+    /// each party that sits says where.
+    fn check(floor: &Floor) {
+        for table in floor.tables.values() {
+            let occupied = table.status == TableStatus::Occupied;
+            assert_eq!(occupied, table.guest_id.is_some(), "{table:?}");
+        }
+        for party in floor.guests.values() {
+            let guest = &party.guest;
+            if floor.is_gone(Key::Guest(guest.id)) {
+                continue;
+            }
+            let own = |table: &&Table| table.guest_id == Some(guest.id);
+            let sits: BTreeSet<_> = floor.tables.values().filter(own).map(|it| it.id).collect();
+            let says: BTreeSet<_> = guest.table_ids.iter().copied().collect();
+            match guest.status {
+                GuestStatus::Seated => assert!(sits == says && !sits.is_empty(), "{guest:?}"),
+                _ => assert!(sits.is_empty(), "{guest:?}"),
+            }
+        }
+    }
+
+    /// A die that falls the same way in every run.
+    struct Die(u64);
+
+    impl Die {
+        fn to(&mut self, sides: u128) -> u128 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+            u128::from(self.0 >> 33) % sides + 1
+        }
+    }
+
+    fn random_step(floor: &mut Floor, die: &mut Die) -> Result<(), FloorError> {
+        let (one, other) = (guest(die.to(GUESTS)), guest(die.to(GUESTS)));
+        let mut tables: Vec<_> =
+            (0..die.to(2)).map(|_| TableId(uuid::Uuid::from_u128(die.to(TABLES)))).collect();
+        let care = Care::of(die.to(2) == 1);
+        match die.to(11) {
+            1 | 2 => floor.seat(one, &tables, care),
+            3 => floor.move_to(one, &tables, care),
+            4 => floor.swap(one, other, care),
+            5 if die.to(4) == 1 => floor.merge(one, other, care),
+            6 => {
+                let new = guest(100 + die.to(1_000));
+                tables.truncate(1);
+                floor.split(one, (new, None), 1, &tables, care)
+            }
+            7 => floor.unseat(one),
+            8 => floor.complete(one),
+            9 => floor.dismiss(one, GuestStatus::NoShow, "no_show"),
+            10 => {
+                let table = floor.change_table(tables[0], "status_changed")?;
+                if table.status == TableStatus::Dirty {
+                    table.status = TableStatus::Available;
+                }
+                Ok(())
+            }
+            _ => floor.undo(one),
+        }
+    }
+
+    #[test]
+    fn no_sequence_of_steps_seats_two_parties_at_a_table() {
+        let mut done = 0;
+        for seed in 0..40 {
+            let (mut floor, mut die) = (floor(), Die(seed));
+            for _ in 0..120 {
+                // As a write does: what is refused leaves no trace.
+                let mut tried = floor.clone();
+                if random_step(&mut tried, &mut die).is_ok() {
+                    tried.told.retain(|told| told.fate == Fate::Deleted);
+                    floor = tried;
+                    done += 1;
+                }
+                check(&floor);
+            }
+        }
+        assert!(done > 500, "only {done} steps were possible");
     }
 }

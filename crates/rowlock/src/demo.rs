@@ -10,6 +10,9 @@ use booking::create_show::{CreateShow, create_show};
 use booking::lay_out_show::{LayOutShow, lay_out_show};
 use booking::model::{Show, ShowStatus};
 use booking::plan::{Block, BlockKind, BlockMode, Category, Plan};
+use floor::apply_layout::{ApplyLayout, apply_layout};
+use floor::model::TableShape;
+use floor::plan::{FloorPlan, PlannedSection, PlannedTable};
 use identity::{OpenVenue, Passwords, Person};
 use kernel::clock::Clock;
 use kernel::ids::{ShowId, UserId, VenueId};
@@ -65,7 +68,10 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     let (owner, venue) = people(&db, &accounts).await?;
     let show = match earlier {
         Some(earlier) if earlier.venue == venue => earlier.show,
-        _ => show(&db, venue, owner).await?,
+        _ => {
+            restaurant(&db, venue, owner).await?;
+            show(&db, venue, owner).await?
+        }
     };
     let made = Made {
         accounts,
@@ -138,6 +144,40 @@ async fn people(db: &Db, accounts: &[Account]) -> anyhow::Result<(UserId, VenueI
         }
     }
     Ok((owner, venue))
+}
+
+/// A small restaurant: a hall with two servers and eight tables.
+async fn restaurant(db: &Db, venue: VenueId, owner: UserId) -> anyhow::Result<()> {
+    let task = WriteTask::job("demo", Scope::venue(venue, Some(owner)));
+    let plan = ApplyLayout { plan: Some(floor_plan()), layout: None };
+    let laid = db.write(&task, async |tx| apply_layout(tx, &plan).await.map(edge::Done)).await;
+    laid.map(drop).map_err(|error| anyhow::anyhow!("{}", error.problem()))
+}
+
+fn floor_plan() -> FloorPlan {
+    let section = |name: &str, server: &str| PlannedSection {
+        name: name.to_owned(),
+        server: Some(server.to_owned()),
+    };
+    let table = |n: u8| PlannedTable {
+        name: n.to_string(),
+        section: Some(if n <= 4 { "Window" } else { "Hall" }.to_owned()),
+        x: 120.0 * f64::from((n - 1) % 4),
+        y: if n <= 4 { 0.0 } else { 140.0 },
+        width: 80.0,
+        height: 80.0,
+        rotation: 0.0,
+        shape: if n % 2 == 0 { TableShape::Circle } else { TableShape::Rectangle },
+        min_seats: 1,
+        max_seats: if n <= 4 { 2 } else { 4 },
+        // Neighbours at the window can be pushed together.
+        combinable_with: if n <= 3 { vec![(n + 1).to_string()] } else { Vec::new() },
+        walk_in_only: n == 8,
+    };
+    FloorPlan {
+        sections: vec![section("Window", "Sam"), section("Hall", "Kim")],
+        tables: (1..=8).map(table).collect(),
+    }
 }
 
 /// A gala of 25 tables of 10, and two rows at the side, on sale.

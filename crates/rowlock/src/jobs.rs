@@ -29,6 +29,13 @@ pub(crate) fn start(app: &App, keys: identity::Keys, watch: &identity::Watch, wo
         let app = sweeper.clone();
         async move { expire_holds(&app).await.map_err(|error| error.to_string()) }
     });
+    let sweeper = app.clone();
+    every("expire_table_holds", SWEEP_EVERY, move || {
+        let app = sweeper.clone();
+        async move {
+            floor::expire_holds::expire_holds(&app).await.map_err(|error| error.to_string())
+        }
+    });
     let db = app.db().clone();
     every("keep_log", KEEP_LOG_EVERY, move || {
         let db = db.clone();

@@ -296,8 +296,7 @@ fn save_entities(tx: &mut Tx, floor: &Floor) -> Result<(), DbError> {
     }
     let expired = floor.booked.iter().filter(|it| !it.live).map(|it| it.reservation);
     let over = bookings.iter().map(|it| it.id).chain(expired).collect();
-    let live: Vec<_> =
-        bookings.iter().filter(|it| it.keeps_tables(floor.now)).cloned().collect();
+    let live: Vec<_> = bookings.iter().filter(|it| it.keeps_tables(floor.now)).cloned().collect();
     reservations::save_reservations(tx, bookings)?;
     reservations::replace_promises(tx, over, &live)
 }

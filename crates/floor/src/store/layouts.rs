@@ -40,10 +40,7 @@ fn settings(row: &Row) -> Result<FloorSettings, DbError> {
     })
 }
 
-pub(crate) async fn find_layout(
-    tx: &mut Tx,
-    id: LayoutId,
-) -> Result<Option<FloorLayout>, DbError> {
+pub(crate) async fn find_layout(tx: &mut Tx, id: LayoutId) -> Result<Option<FloorLayout>, DbError> {
     let venue = tx.venue()?;
     tx.query(FIND_LAYOUT, &[&venue, &id]).await?.first().map(layout).transpose()
 }

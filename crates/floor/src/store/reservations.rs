@@ -178,10 +178,7 @@ pub(crate) async fn venues_with_due_holds(
 }
 
 /// Locks holds that are past their time.
-pub(crate) async fn lock_due_holds(
-    tx: &mut Tx,
-    limit: i64,
-) -> Result<Vec<ReservationId>, DbError> {
+pub(crate) async fn lock_due_holds(tx: &mut Tx, limit: i64) -> Result<Vec<ReservationId>, DbError> {
     let (venue, offset) = (tx.venue()?, tx.clock_offset_micros());
     let rows = tx.query(LOCK_DUE_HOLDS, &[&venue, &offset, &limit]).await?;
     rows.iter().map(|row| row.col("id")).collect()
