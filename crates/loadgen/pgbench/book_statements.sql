@@ -25,11 +25,14 @@ insert into log.once (venue_id, actor, key, route, body_hash)
             'POST /api/v1/venues/01980000-0000-7000-8000-000000000001/shows/01980000-0000-7000-8000-000000000002/bookings',
             '\x5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8')
     on conflict do nothing returning 1;
-select u.active, m.role
+select u.active and (nullif(:n::text, :n::text)::uuid is null or d.id is not null) as active, m.role, d.profile
     from identity.user u
     left join identity.member m on m.venue_id = :venue and m.user_id = u.id and m.active
+    left join identity.device d on d.venue_id = :venue and d.id = nullif(:n::text, :n::text)::uuid
+        and d.vouched_by = u.id and d.status = 'approved' and m.role in ('owner', 'manager')
     where u.id = :person;
-select seat, label, block, category, price, withheld, whole from booking.seat
+select seat, label, block, category, price, withheld, withheld_until, allocation, whole
+    from booking.seat
     where venue_id = :venue and show_id = :show_id
       and label = any(array[:row::text || '-' || :left::text, :row::text || '-' || :right::text])
     order by seat for update;
@@ -69,7 +72,9 @@ with head as (
     insert into log.venue_event
         (venue_id, seq, at, topic, type, entity, entity_id, version, action, actor, data)
     select :venue, head.seq - cardinality(array[1, 3]::smallint[]) + e.n, head.at, e.topic, e.type, e.entity,
-           e.entity_id, e.version, e.action, :person, e.data
+           e.entity_id, e.version, e.action, :person,
+           case e.type when 'atomic_transaction_complete' then format('{"from":%s,"to":%s}',
+               head.seq - cardinality(array[1, 3]::smallint[]) + 1, head.seq - 1)::json else e.data end
     from head, unnest(array[1, 3]::smallint[], array['seats_updated', 'booking_created'],
                       array['show', 'booking'],
                       array[:show_id::uuid, (:id::text || 'a000000000000001')::uuid],

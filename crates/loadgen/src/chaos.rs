@@ -1,7 +1,7 @@
 //! `loadgen chaos`: writes and listens while somebody else breaks things, then judges.
 //!
 //! Whoever breaks things says what to do on our standard input: `cut 50` cuts half of the sockets,
-//! `tail` asks for the last writes, `finish` ends the run when everything is healed.
+//! `warm` begins to count attempts, `finish` ends the writes; the next line says that all is healed.
 
 mod check;
 mod dice;
@@ -136,6 +136,7 @@ async fn carry_out(options: Options, login: Login) -> Result<()> {
                 round += 1;
                 cut.send_replace(round * 1000 + share.parse::<u64>()?);
             }
+            _ if command == "warm" => shared.record.borrow_mut().warm_ms = shared.millis(),
             _ => break,
         }
     }

@@ -104,6 +104,9 @@ impl Listener {
         self.shared.record.borrow_mut().connections += 1;
         self.granted = None;
         let end = self.hear(&mut socket, &mut span).await;
+        if end.is_err() {
+            self.shared.record.borrow_mut().broken += 1;
+        }
         self.close_span(span);
         end
     }

@@ -90,6 +90,10 @@ pub(crate) struct Record {
     pub(crate) violations: Vec<String>,
     pub(crate) deliveries: u64,
     pub(crate) connections: u64,
+    /// From when on attempts count: before, connections are being made.
+    pub(crate) warm_ms: u128,
+    /// Connections that ended without a word.
+    pub(crate) broken: u64,
     pub(crate) closes: BTreeMap<u16, u64>,
     pub(crate) resyncs: BTreeMap<String, u64>,
 }

@@ -18,10 +18,12 @@ pub(crate) fn write(folder: &Path, record: &Record, violations: &[String]) -> Re
     let refused = count(|outcome| matches!(outcome, Outcome::Fail(..)));
     let unknown = count(|outcome| matches!(outcome, Outcome::Unknown));
     let repeated = record.writes.iter().filter(|write| write.attempts > 1).count();
+    let warm = record.writes.iter().filter(|write| write.invoked_ms >= record.warm_ms);
     let summary = json!({
         "acked": acked, "refused": refused, "unknown": unknown, "repeated": repeated,
         "deliveries": record.deliveries, "connections": record.connections,
-        "closes": record.closes, "resyncs": record.resyncs, "violations": violations,
+        "mostAttempts": warm.map(|write| write.attempts).max(),
+        "broken": record.broken, "closes": record.closes, "resyncs": record.resyncs, "violations": violations,
     });
     fs::create_dir_all(folder)?;
     fs::write(folder.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
