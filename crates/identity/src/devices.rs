@@ -63,7 +63,7 @@ pub(crate) struct Device {
     pub name: String,
     /// What it says it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "iPhone 15")]
+    #[schema(nullable = false, example = "iPhone 15")]
     pub model: Option<String>,
     /// What it is for, and so what it may.
     pub profile: Profile,

@@ -53,7 +53,6 @@ pub(crate) async fn post_status(
     cmd: Body<ReportDevice>,
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
-    // An owner may everything, but is no device.
     let id = actor.scope.device.ok_or_else(|| Rejection::from(pg::DbError::Forbidden))?;
     app.write(&actor, None, async move |tx| report_device(tx, id, &cmd).await.map(Done)).await
 }
