@@ -6,6 +6,7 @@
 mod dice;
 mod fault;
 mod field;
+mod rolling;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,9 @@ pub(crate) struct Options {
     /// Takes one guarantee out. Then the run must find that it is missing.
     #[arg(long, value_enum)]
     control: Option<Control>,
+    /// No faults: every worker is restarted in turn, as for a new version.
+    #[arg(long, conflicts_with_all = ["rounds", "minutes", "control"])]
+    rolling: bool,
 }
 
 /// A guarantee that can be taken out.
@@ -82,6 +86,7 @@ impl Control {
 
 /// The part of loadgen's report that we tell.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Summary {
     acked: u64,
     refused: u64,
@@ -89,6 +94,11 @@ struct Summary {
     repeated: u64,
     deliveries: u64,
     connections: u64,
+    /// How often the most stubborn write was sent.
+    most_attempts: u32,
+    /// Sockets that ended without a word.
+    broken: u64,
+    closes: BTreeMap<u16, u64>,
     resyncs: BTreeMap<String, u64>,
     violations: Vec<String>,
 }
@@ -96,13 +106,19 @@ struct Summary {
 /// What CI runs: a few rounds, and one control that shows that the checker sees.
 pub(crate) fn run_short() -> Result<()> {
     let run_with = |rounds, control| {
-        run(&Options { rounds: Some(rounds), minutes: None, seed: None, workers: 3, control })
+        let rounds = Some(rounds);
+        let (minutes, seed, workers, rolling) = (None, None, 3, false);
+        run(&Options { rounds, minutes, seed, workers, control, rolling })
     };
     run_with(SHORT_ROUNDS, None)?;
-    run_with(1, Some(Control::DurableCommits))
+    run_with(1, Some(Control::DurableCommits))?;
+    rolling::run(3)
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.rolling {
+        return rolling::run(options.workers);
+    }
     let seed = match options.seed {
         Some(seed) => seed,
         None => u64::from_str_radix(devkit::password()?.get(..8).unwrap_or("1"), 16)?,
@@ -165,9 +181,18 @@ fn finish(field: &mut Field) -> Result<()> {
     field.tell("finish")?;
     field.hear("settled", SETTLE_PATIENCE)?;
     field.cluster.redis()?.start()?;
+    conclude(field)
+}
+
+/// All is healed: loadgen judges.
+fn conclude(field: &mut Field) -> Result<()> {
     field.start_missing()?;
     field.tell("healed")?;
     field.hear_the_rest()
+}
+
+fn summary(out: &Path) -> Result<Summary> {
+    Ok(serde_json::from_str(&std::fs::read_to_string(out.join("summary.json"))?)?)
 }
 
 fn judge(
@@ -176,8 +201,7 @@ fn judge(
     (seed, repairs): (u64, u64),
     struck: &Struck,
 ) -> Result<()> {
-    let text = std::fs::read_to_string(out.join("summary.json"))?;
-    let sum: Summary = serde_json::from_str(&text)?;
+    let sum = summary(out)?;
     let faults: u64 = struck.values().sum::<u64>() + 1;
     let kinds = struck.iter().map(|(kind, count)| format!("{} {count}", kind.name()));
     println!("faults     {faults}: {}, and Redis at the end", kinds.collect::<Vec<_>>().join(", "));

@@ -259,6 +259,23 @@ impl Field {
         Ok(())
     }
 
+    /// Whether clients come through a balancer.
+    pub(super) fn is_balanced(&self) -> bool {
+        self.front.is_some()
+    }
+
+    /// SIGTERM; gives how long the worker took to drain.
+    pub(super) fn drain_worker(&mut self, number: usize) -> Result<Duration> {
+        let begun = Instant::now();
+        let running = self.worker(number)?;
+        running.signal(Signal::Terminate)?;
+        let status = running.wait(READY_PATIENCE)?.context("it does not drain")?;
+        if !status.success() {
+            bail!("worker {number} drained and ended with {status}");
+        }
+        Ok(begun.elapsed())
+    }
+
     /// Nobody has died who was not killed.
     pub(super) fn check_alive(&mut self) -> Result<()> {
         for number in 0..self.workers.len() {
