@@ -22,9 +22,10 @@ const EVENTS_MAX: u16 = 1_000;
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Since {
-    /// The `pos` up to which the device knows everything.
-    #[param(example = "1042-m3k9x0f2")]
-    pub since: String,
+    /// The `pos` up to which the device knows everything. Missing, it is refused by the handler:
+    /// who may not ask at all is told that first.
+    #[param(required = true, value_type = String, example = "1042-m3k9x0f2")]
+    pub since: Option<String>,
 }
 
 /// What has changed.
@@ -64,7 +65,7 @@ pub(crate) async fn get_sync(
     query: web::Query<Since>,
     app: web::Data<App>,
 ) -> Result<web::Json<Sync>, Rejection> {
-    let since: Pos = query.since.parse().map_err(|_| {
+    let since: Pos = query.since.as_deref().unwrap_or_default().parse().map_err(|_| {
         let detail = "Give since as a pos that was given to you.";
         Problem::new(400, "bad_pos", "The position cannot be used", detail)
     })?;
