@@ -106,12 +106,11 @@ async fn examine(serve: &Serve) -> Vec<Check> {
 /// What needs nobody else to be asked.
 fn settings(serve: &Serve) -> Vec<Check> {
     let key = serve.sealing.text();
-    let key = match serve.sealing.key() {
-        Err(error) => check("key", false, "", error.to_string()),
-        Ok(_) => {
-            let known = key.is_some_and(|key| is_known(&key));
-            check("key", !known, "32 bytes", "ROWLOCK_KEY is one that everybody knows")
-        }
+    let key = if let Err(error) = serve.sealing.key() {
+        check("key", false, "", error.to_string())
+    } else {
+        let known = key.is_some_and(|key| is_known(&key));
+        check("key", !known, "32 bytes", "ROWLOCK_KEY is one that everybody knows")
     };
     let metrics = serve.metrics_token.as_deref().filter(|token| !token.is_empty());
     let stars = serve.cors_origins.iter().any(|origin| origin == "*");

@@ -26,7 +26,7 @@ async fn busy(bed: &Bed) -> Result<House> {
 
 async fn entries(house: &House, query: &str) -> Result<Vec<Value>> {
     let answer = house.owner().get(house.path(&format!("/audit{query}"))).await?.expect(200)?;
-    Ok(answer["items"].as_array().cloned().unwrap_or_default())
+    Ok(answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default())
 }
 
 #[tokio::test]
@@ -121,7 +121,8 @@ async fn nobody_changes_a_row_not_even_its_owner() -> Result<()> {
         "select log.forget_person(gen_random_uuid(), '{}')",
     ] {
         let error = sql.batch_execute(statement).await.expect_err(statement);
-        assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{statement}: {error}");
+        let refused = error.code().is_some_and(|code| code.code() == "42501");
+        assert!(refused, "{statement}: {error}");
     }
     Ok(())
 }

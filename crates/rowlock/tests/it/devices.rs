@@ -46,7 +46,7 @@ impl Device {
         let body = pairing(&code, &key);
         let paired = bed.anyone().post("/api/v1/devices/pair", body).await?.expect(201)?;
         let (venue, id) = (text(&paired, "/venueId")?, text(&paired, "/device/id")?);
-        Ok(Self { key, venue, id, json: paired["device"].clone() })
+        Ok(Self { key, venue, id, json: paired.get("device").cloned().unwrap_or_default() })
     }
 
     async fn approved(bed: &Bed, house: &House, profile: &str) -> Result<Self> {
@@ -58,7 +58,7 @@ impl Device {
     /// The owner does something with it.
     async fn act(&self, house: &House, verb: &str) -> Result<Answered> {
         let body = match verb {
-            "approve" => json!({"fingerprint": self.json["fingerprint"]}),
+            "approve" => json!({"fingerprint": self.json.get("fingerprint")}),
             _ => json!({}),
         };
         house.owner().post(house.path(&format!("/devices/{}/{verb}", self.id)), body).await
