@@ -42,9 +42,7 @@ select c.seat, c.hold_id, c.booking_id, c.expires_at
       and s.label = any(array[:row::text || '-' || :left::text, :row::text || '-' || :right::text]);
 select s.id, s.name, s.description, s.starts_at, s.status, s.hold_secs, s.currency::text,
        s.seat_count, s.version,
-       (select count(*) from booking.hold h
-        where h.venue_id = :venue and h.user_id = :person and h.status = 'live'
-          and h.expires_at > clock_timestamp() + 0::bigint * interval '1 microsecond') as live_holds
+       0 as live_holds
     from booking.show s where s.venue_id = :venue and s.id = :show_id;
 select clock_timestamp() as at;
 -- packet ends

@@ -22,6 +22,9 @@ pub const SESSION: &[(&str, &str)] = &[
     ("lock_timeout", "1s"),
     ("idle_in_transaction_session_timeout", "5s"),
     ("synchronous_commit", "on"),
+    // Statements are constants with keys in them: planning one anew for its values costs more than
+    // it could ever win.
+    ("plan_cache_mode", "force_generic_plan"),
     ("default_transaction_isolation", "read\\ committed"),
     ("timezone", "UTC"),
 ];

@@ -240,7 +240,10 @@ pub(crate) async fn find_runs(
         .pipeline([
             Query::new(LOCK_CUSTOMER_AND_QUEUE, &[&user, &wanted.limited, &show, &stand]),
             look,
-            Query::new(seats::SHOW_AND_HOLDS, &[&venue, &show, &user, &offset]),
+            Query::new(
+                seats::SHOW_AND_HOLDS,
+                &[&venue, &show, &user, &offset, &wanted.limited],
+            ),
         ])
         .await?;
     let live = found.first().map(|row| row.col("live_holds")).transpose()?;
@@ -310,7 +313,7 @@ pub(crate) async fn lock_blocks(
             Query::new(LOCK_CUSTOMER_AND_QUEUE, &[&user, &limited, &show, &stand]),
             Query::new(LOCK_BLOCKS, &[&venue, &show, &blocks]),
             Query::new(CLAIMS_OF_BLOCKS, &[&venue, &show, &blocks]),
-            Query::new(seats::SHOW_AND_HOLDS, &[&venue, &show, &user, &offset]),
+            Query::new(seats::SHOW_AND_HOLDS, &[&venue, &show, &user, &offset, &limited]),
         ])
         .await?;
     seats::locked(&rows, &claims, &found)
