@@ -167,7 +167,7 @@ fn floor_plan() -> FloorPlan {
         width: 80.0,
         height: 80.0,
         rotation: 0.0,
-        shape: if n % 2 == 0 { TableShape::Circle } else { TableShape::Rectangle },
+        shape: if n.is_multiple_of(2) { TableShape::Circle } else { TableShape::Rectangle },
         min_seats: 1,
         max_seats: if n <= 4 { 2 } else { 4 },
         // Neighbours at the window can be pushed together.

@@ -14,7 +14,7 @@ use crate::sale::text;
 const EVENING: &str = "T20:00:00.000000Z";
 
 /// An evening in a month.
-async fn evening(bed: &Bed) -> Result<String> {
+pub(crate) async fn evening(bed: &Bed) -> Result<String> {
     let day = "select to_char(now() + interval '30 days', 'YYYY-MM-DD')";
     Ok(format!("{}{EVENING}", bed.sql().await?.value::<String>(day, &[]).await?))
 }

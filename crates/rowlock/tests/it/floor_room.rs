@@ -78,3 +78,22 @@ pub(crate) fn batch(house: &House, client: &Client, operations: Vec<Value>) -> A
 pub(crate) fn count(answers: &[Answered], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
+
+/// Something in every table of the floor.
+pub(crate) async fn fill(bed: &Bed, house: &House) -> Result<()> {
+    let owner = house.owner();
+    let post = |rest: &str, body| owner.post(house.path(rest), body);
+    post("/sections", json!({"name": "Hall"})).await?.expect(201)?;
+    let table = json!({"name": "1", "x": 0, "y": 0, "maxSeats": 4});
+    let table = post("/tables", table).await?.expect(201)?;
+    let settings = house.path("/floor/settings");
+    let rules = owner.get(&settings).await?.expect(200)?["rules"].clone();
+    owner.put(&settings, rules).await?.expect(200)?;
+    post("/floor/layouts", json!({"name": "Base"})).await?.expect(201)?;
+    let at = crate::floor_reservations::evening(bed).await?;
+    let later = json!({"startsAt": at, "partySize": 2, "guestName": "Ana"});
+    post("/reservations", later).await?.expect(201)?;
+    let guest = json!({"guestName": "Ana", "partySize": 2, "tables": [table["id"]]});
+    post("/guests", guest).await?.expect(201)?;
+    Ok(())
+}

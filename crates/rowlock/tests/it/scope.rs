@@ -8,7 +8,7 @@ use crate::sale::{Sale, blocks, text};
 /// Tables of the venues.
 async fn tables(sql: &Sql) -> Result<Vec<String>> {
     let tables = "select format('%I.%I', table_schema, table_name) from information_schema.columns
-        where column_name = 'venue_id' and table_schema in ('booking', 'identity', 'log')
+        where column_name = 'venue_id' and table_schema in ('booking', 'floor', 'identity', 'log')
           and table_name !~ '^venue_event_' order by 1";
     sql.column(tables, &[]).await
 }
@@ -40,6 +40,7 @@ async fn busy_house(bed: &Bed) -> Result<Sale> {
     crate::devices::paired(bed, &sale.house).await?;
     let guest = serde_json::json!({"email": "nobody@example.org", "role": "host"});
     owner.post(sale.house.path("/members"), guest).await?.expect(202)?;
+    crate::floor_room::fill(bed, &sale.house).await?;
     Ok(sale)
 }
 
