@@ -87,13 +87,13 @@ pub(crate) async fn fill(bed: &Bed, house: &House) -> Result<()> {
     let table = json!({"name": "1", "x": 0, "y": 0, "maxSeats": 4});
     let table = post("/tables", table).await?.expect(201)?;
     let settings = house.path("/floor/settings");
-    let rules = owner.get(&settings).await?.expect(200)?["rules"].clone();
-    owner.put(&settings, rules).await?.expect(200)?;
+    let rules = owner.get(&settings).await?.expect(200)?.get("rules").cloned();
+    owner.put(&settings, rules.unwrap_or_default()).await?.expect(200)?;
     post("/floor/layouts", json!({"name": "Base"})).await?.expect(201)?;
     let at = crate::floor_reservations::evening(bed).await?;
     let later = json!({"startsAt": at, "partySize": 2, "guestName": "Ana"});
     post("/reservations", later).await?.expect(201)?;
-    let guest = json!({"guestName": "Ana", "partySize": 2, "tables": [table["id"]]});
+    let guest = json!({"guestName": "Ana", "partySize": 2, "tables": [text(&table, "/id")?]});
     post("/guests", guest).await?.expect(201)?;
     Ok(())
 }
