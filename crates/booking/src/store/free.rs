@@ -240,10 +240,7 @@ pub(crate) async fn find_runs(
         .pipeline([
             Query::new(LOCK_CUSTOMER_AND_QUEUE, &[&user, &wanted.limited, &show, &stand]),
             look,
-            Query::new(
-                seats::SHOW_AND_HOLDS,
-                &[&venue, &show, &user, &offset, &wanted.limited],
-            ),
+            Query::new(seats::SHOW_AND_HOLDS, &[&venue, &show, &user, &offset, &wanted.limited]),
         ])
         .await?;
     let live = found.first().map(|row| row.col("live_holds")).transpose()?;

@@ -27,7 +27,8 @@ pub(crate) fn seats(hold: &Value) -> Vec<String> {
 }
 
 fn is_best(hold: &Value, adjacent: bool, rows: u32) -> bool {
-    hold["best"]["adjacent"] == adjacent && hold["best"]["rows"] == rows
+    let best = |part| hold.pointer(part);
+    best("/best/adjacent") == Some(&adjacent.into()) && best("/best/rows") == Some(&rows.into())
 }
 
 #[tokio::test]

@@ -31,13 +31,17 @@ async fn heard(
     let deadline = Instant::now() + within;
     while Instant::now() < deadline {
         match socket.hear(Duration::from_millis(200)).await? {
-            Some(Heard::Control(frame)) if frame["op"] == "presence" && enough(&frame) => {
+            Some(Heard::Control(frame)) if is_presence(&frame) && enough(&frame) => {
                 return Ok(());
             }
             _ => {}
         }
     }
     bail!("not heard within {within:?}")
+}
+
+fn is_presence(frame: &Value) -> bool {
+    frame.get("op").is_some_and(|op| op == "presence")
 }
 
 fn screens(frame: &Value) -> Vec<&str> {
