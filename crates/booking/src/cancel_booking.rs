@@ -9,6 +9,7 @@ use kernel::role::Permission;
 use pg::Tx;
 
 use crate::model::{Booking, BookingStatus};
+use crate::offer_seats::wake;
 use crate::reads::BookingPath;
 use crate::store::{bookings, seats};
 use crate::{BookingError, event};
@@ -30,10 +31,13 @@ pub(crate) async fn post_cancel_booking(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     let (booking, user) = (at.booking, actor.user()?);
-    app.write(&actor, once.of(&cmd), async move |tx| {
-        cancel_booking(tx, booking, user).await.map(Done)
-    })
-    .await
+    let answer = app
+        .write(&actor, once.of(&cmd), async move |tx| {
+            cancel_booking(tx, booking, user).await.map(Done)
+        })
+        .await?;
+    wake();
+    Ok(answer)
 }
 
 async fn cancel_booking(tx: &mut Tx, id: BookingId, user: UserId) -> Result<Booking, BookingError> {

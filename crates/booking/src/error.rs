@@ -86,6 +86,15 @@ pub enum BookingError {
     /// No such share of seats in this show.
     #[error("there is no such allocation")]
     NoSuchAllocation,
+    /// No such place in a waiting list of this venue, or it is somebody else's.
+    #[error("there is no such place in a waiting list")]
+    NoSuchWaiting,
+    /// The user stands in the show's waiting list already.
+    #[error("the party waits already")]
+    WaitsAlready,
+    /// Nothing is offered to the party now.
+    #[error("nothing is offered")]
+    NoOffer,
     /// Seats cannot be withheld until a time that is over.
     #[error("the release time is over")]
     UntilPast,
@@ -109,6 +118,7 @@ impl From<DbError> for BookingError {
             // The wall behind the locks: it never speaks as long as they are taken.
             Some("claim_pkey") => Self::SeatsTaken(Vec::new()),
             Some("layout_name_key") => Self::LayoutNameTaken,
+            Some("waiting_once") => Self::WaitsAlready,
             _ => Self::Db(error),
         }
     }
@@ -134,6 +144,7 @@ impl Refusal for BookingError {
             | Self::NoSuchBooking
             | Self::NoSuchLayout
             | Self::NoSuchAllocation
+            | Self::NoSuchWaiting
             | Self::NoSuchBlocks(_)
             | Self::NoSuchSeats(_) => self.absent(),
             Self::NotEnough
@@ -156,6 +167,8 @@ impl Refusal for BookingError {
             | Self::StaleShow(_)
             | Self::OtherCurrency(_)
             | Self::UntilPast
+            | Self::WaitsAlready
+            | Self::NoOffer
             | Self::LayoutNameTaken => self.about_the_rest(),
             Self::NoRandom => DbError::Replay.problem(),
             Self::Db(error) => error.problem(),
@@ -180,6 +193,11 @@ impl BookingError {
                 "booking.no_such_layout",
                 "There is no such layout",
                 "GET …/layouts lists those of this venue.".to_owned(),
+            ),
+            Self::NoSuchWaiting => (
+                "booking.no_such_waiting",
+                "There is no such place in a waiting list",
+                "It does not exist, or it is not yours: GET /me/waitlist.".to_owned(),
             ),
             Self::NoSuchAllocation => (
                 "booking.no_such_allocation",
@@ -377,6 +395,19 @@ impl BookingError {
                 "Look at `current`, decide anew and send its version.",
             )
             .with_current(show),
+            Self::WaitsAlready => Problem::new(
+                409,
+                "booking.waits_already",
+                "You wait already",
+                "You stand in the waiting list of this show. Leave it first to wait for another \
+                 number of seats.",
+            ),
+            Self::NoOffer => Problem::new(
+                409,
+                "booking.no_offer",
+                "Nothing is offered",
+                "No seats are held for you now. GET /me/waitlist shows when there are.",
+            ),
             Self::UntilPast => Problem::new(
                 422,
                 "booking.until_past",

@@ -6,6 +6,7 @@ use kernel::ids::ShowId;
 use serde::Serialize;
 
 use crate::model::{Booking, Seat, SeatState, SeatStatus, Show};
+use crate::waiting::Waiting;
 
 /// The types of this slice's events with their topic, for the document of events.
 pub const EVENTS: &[(&str, Topic, &str)] = &[
@@ -15,6 +16,9 @@ pub const EVENTS: &[(&str, Topic, &str)] = &[
     ("show_updated", Topic::Shows, "A show was changed."),
     ("booking_created", Topic::Bookings, "Seats were booked."),
     ("booking_updated", Topic::Bookings, "A booking was changed."),
+    ("waitlist_joined", Topic::Bookings, "A party waits for seats."),
+    ("waitlist_offered", Topic::Bookings, "Seats are held for a party that waited."),
+    ("waitlist_left", Topic::Bookings, "A party waits no more."),
 ];
 
 #[derive(Serialize)]
@@ -75,4 +79,14 @@ pub(crate) fn booking(
 ) -> Result<Event, serde_json::Error> {
     let entity = ("booking", booking.id.0, booking.version);
     Event::new(Topic::Bookings, kind, entity, action, booking)
+}
+
+/// A party of a waiting list came, got an offer or left. It has no name.
+pub(crate) fn waiting(
+    kind: &'static str,
+    action: &'static str,
+    waiting: &Waiting,
+) -> Result<Event, serde_json::Error> {
+    let entity = ("waiting", waiting.id.0, waiting.version);
+    Event::new(Topic::Bookings, kind, entity, action, waiting)
 }

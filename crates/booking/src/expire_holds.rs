@@ -11,6 +11,7 @@ use kernel::scope::Scope;
 use pg::Tx;
 
 use crate::model::Seat;
+use crate::offer_seats::wake;
 use crate::release_withheld::release_withheld;
 use crate::store::holds;
 use crate::{BookingError, event};
@@ -51,6 +52,7 @@ async fn sweep_venue(tx: &mut Tx) -> Result<(), BookingError> {
             due.iter().filter(|d| d.show == *show).map(|d| d.seat.clone()).collect();
         if !freed.is_empty() {
             tx.emit(event::seats_freed(*show, "expired", &freed, tx.now())?);
+            wake();
         }
     }
     holds::expire_holds(tx, ids, shows)?;

@@ -30,9 +30,11 @@ pub(crate) struct Taken {
     pub(crate) stale_claims: bool,
 }
 
-/// Chooses and locks. What others have locked is skipped a few times, in the same transaction;
-/// after that it gives back all locks, stands in the show's queue and waits for the best.
-pub(crate) async fn take_best(tx: &mut Tx, wanted: &Wanted) -> Result<Taken, BookingError> {
+/// As `take_best`, but gives up where all that fits is locked by others.
+pub(crate) async fn take_if_free(
+    tx: &mut Tx,
+    wanted: &Wanted,
+) -> Result<Option<Taken>, BookingError> {
     let (show, mut picks) = look(tx, wanted, Queue::Skip, &HashSet::new()).await?;
     let mut contended = HashSet::new();
     for attempt in 0..SKIPS_MAX {
@@ -45,10 +47,10 @@ pub(crate) async fn take_best(tx: &mut Tx, wanted: &Wanted) -> Result<Taken, Boo
         // The first takes the best. Whoever came second takes any of the next few, or all that
         // were skipped would meet at the next best again.
         let most = picks.len().min(4_usize.saturating_pow(attempt));
-        let pick = picks.swap_remove(secret::below(most)?);
+        let pick = picks.remove(secret::below(most)?);
         match lock(tx, wanted, &pick, Queue::Skip).await? {
             Ok((seats, stale_claims)) => {
-                return Ok(Taken { show, seats, closeness: pick.closeness, stale_claims });
+                return Ok(Some(Taken { show, seats, closeness: pick.closeness, stale_claims }));
             }
             Err(lost) => {
                 contended.extend(&lost);
@@ -56,7 +58,16 @@ pub(crate) async fn take_best(tx: &mut Tx, wanted: &Wanted) -> Result<Taken, Boo
             }
         }
     }
-    wait(tx, wanted).await
+    Ok(None)
+}
+
+/// Chooses and locks. What others have locked is skipped a few times, in the same transaction;
+/// after that it gives back all locks, stands in the show's queue and waits for the best.
+pub(crate) async fn take_best(tx: &mut Tx, wanted: &Wanted) -> Result<Taken, BookingError> {
+    match take_if_free(tx, wanted).await? {
+        Some(taken) => Ok(taken),
+        None => wait(tx, wanted).await,
+    }
 }
 
 /// Nobody is refused while what they asked for is there: whoever was skipped too often waits.
@@ -104,8 +115,10 @@ async fn look(
 /// Looks where free seats began a moment ago; and from the first block, where that finds nothing.
 async fn find_runs(tx: &mut Tx, wanted: &Wanted, queue: Queue) -> Result<Seen, BookingError> {
     // A hint is for whoever may have any seat: what a code or a wheel asks for is rare.
-    let plain =
-        wanted.block.is_none() && wanted.accessible == 0 && wanted.access.code_hash().is_none();
+    let plain = !wanted.exact
+        && wanted.block.is_none()
+        && wanted.accessible == 0
+        && wanted.access.code_hash().is_none();
     if !plain {
         return Ok(free::find_runs(tx, wanted, queue, None).await?);
     }

@@ -218,6 +218,7 @@ fn wanted(show: ShowId, cmd: &HoldSeats, access: &Access, limited: bool) -> Opti
         accessible: 0,
         access: access.clone(),
         limited,
+        exact: false,
     };
     if let Some(any) = &cmd.any {
         return Some(all(any.quantity, Some(&any.block)));
@@ -306,7 +307,7 @@ pub(crate) async fn check_shares(
     check_open(seats, &open)
 }
 
-fn new_hold(tx: &Tx, show: &Show, seats: &[Seat]) -> Result<Hold, BookingError> {
+pub(crate) fn new_hold(tx: &Tx, show: &Show, seats: &[Seat]) -> Result<Hold, BookingError> {
     let now = tx.now();
     let (seats, price) = price(show, seats)?;
     Ok(Hold {
@@ -321,7 +322,12 @@ fn new_hold(tx: &Tx, show: &Show, seats: &[Seat]) -> Result<Hold, BookingError> 
     })
 }
 
-fn insert(tx: &mut Tx, hold: &Hold, user: UserId, seats: &[Seat]) -> Result<(), BookingError> {
+pub(crate) fn insert(
+    tx: &mut Tx,
+    hold: &Hold,
+    user: UserId,
+    seats: &[Seat],
+) -> Result<(), BookingError> {
     let new = NewHold {
         id: hold.id,
         show: hold.show_id,

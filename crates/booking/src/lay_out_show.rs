@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::model::{Claim, Seat, SeatState, Show, ShowStatus};
+use crate::offer_seats::wake;
 use crate::plan::{Plan, PlannedSeat};
 use crate::reads::ShowPath;
 use crate::store::{layout, shows};
@@ -58,8 +59,11 @@ pub(crate) async fn put_layout(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     let show = at.show;
-    app.write(&actor, once.of(&cmd), async move |tx| lay_out_show(tx, show, &cmd).await.map(Done))
-        .await
+    let answer = app
+        .write(&actor, once.of(&cmd), async move |tx| lay_out_show(tx, show, &cmd).await.map(Done))
+        .await?;
+    wake();
+    Ok(answer)
 }
 
 /// The rule.

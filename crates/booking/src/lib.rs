@@ -18,6 +18,7 @@ mod hold_best;
 pub mod hold_seats;
 pub mod lay_out_show;
 pub mod model;
+pub mod offer_seats;
 pub mod plan;
 pub mod reads;
 pub mod release_hold;
@@ -26,6 +27,8 @@ pub mod save_layout;
 mod secret;
 pub mod snapshot;
 pub mod store;
+pub mod wait_for_seats;
+pub mod waiting;
 pub mod withhold_seats;
 
 use actix_web::web::ServiceConfig;
@@ -49,6 +52,11 @@ pub use event::EVENTS;
     cancel_show::post_cancel_show,
     lay_out_show::put_layout,
     save_layout::post_layout,
+    waiting::list_waitlist,
+    waiting::list_my_waitlist,
+    wait_for_seats::post_waitlist,
+    wait_for_seats::post_accept_offer,
+    wait_for_seats::delete_waiting,
     allocate_seats::list_allocations,
     allocate_seats::put_allocation,
     allocate_seats::delete_allocation,
@@ -76,6 +84,11 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(cancel_show::post_cancel_show)
         .service(lay_out_show::put_layout)
         .service(save_layout::post_layout)
+        .service(waiting::list_waitlist)
+        .service(waiting::list_my_waitlist)
+        .service(wait_for_seats::post_waitlist)
+        .service(wait_for_seats::post_accept_offer)
+        .service(wait_for_seats::delete_waiting)
         .service(allocate_seats::list_allocations)
         .service(allocate_seats::put_allocation)
         .service(allocate_seats::delete_allocation)

@@ -7,7 +7,9 @@ use pg::Tx;
 
 use crate::extend_hold::check_token;
 use crate::model::HoldStatus;
+use crate::offer_seats::wake;
 use crate::reads::{HoldPath, HoldToken};
+use crate::store::holds::LockedHold;
 use crate::store::{holds, seats};
 use crate::{BookingError, event};
 
@@ -29,10 +31,13 @@ pub(crate) async fn delete_hold(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     let hold = at.hold;
-    app.write(&actor, once.alone(), async move |tx| {
-        release_hold(tx, hold, &token.0).await.map(|()| Gone)
-    })
-    .await
+    let answer = app
+        .write(&actor, once.alone(), async move |tx| {
+            release_hold(tx, hold, &token.0).await.map(|()| Gone)
+        })
+        .await?;
+    wake();
+    Ok(answer)
 }
 
 async fn release_hold(tx: &mut Tx, id: HoldId, token: &str) -> Result<(), BookingError> {
@@ -43,10 +48,15 @@ async fn release_hold(tx: &mut Tx, id: HoldId, token: &str) -> Result<(), Bookin
         HoldStatus::Booked => return Err(BookingError::HoldOver(HoldStatus::Booked)),
         HoldStatus::Released | HoldStatus::Expired => return Ok(()),
     }
+    free_hold(tx, found)
+}
+
+/// Ends a live hold that is locked: its seats are free.
+pub(crate) fn free_hold(tx: &mut Tx, found: LockedHold) -> Result<(), BookingError> {
     let mut freed = found.seats;
     freed.retain(|seat| found.claims.iter().any(|claim| claim.seat == seat.number));
-    seats::delete_claims_of_hold(tx, found.hold.show, id)?;
-    holds::end_hold(tx, id, HoldStatus::Released)?;
+    seats::delete_claims_of_hold(tx, found.hold.show, found.hold.id)?;
+    holds::end_hold(tx, found.hold.id, HoldStatus::Released)?;
     if !freed.is_empty() {
         tx.emit(event::seats_freed(found.hold.show, "released", &freed, tx.now())?);
     }

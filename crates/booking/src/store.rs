@@ -9,6 +9,7 @@ pub mod people;
 pub mod seats;
 pub mod shows;
 pub mod snapshot;
+pub mod waiting;
 pub mod withheld;
 
 /// Every statement with its name, for the test that prepares them all on the migrated schema.
@@ -19,6 +20,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         layout::ALL,
         seats::ALL,
         withheld::ALL,
+        waiting::ALL,
         allocations::ALL,
         free::ALL,
         holds::ALL,

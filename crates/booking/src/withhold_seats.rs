@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::{Claim, Seat, SeatState, check_free, check_labels};
+use crate::offer_seats::wake;
 use crate::reads::ShowPath;
 use crate::store::seats;
 use crate::{BookingError, event};
@@ -109,10 +110,13 @@ pub(crate) async fn post_release(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     let show = at.show;
-    app.write(&actor, once.of(&cmd), async move |tx| {
-        set_withheld(tx, show, &cmd.seats, Withheld::No).await.map(Done)
-    })
-    .await
+    let answer = app
+        .write(&actor, once.of(&cmd), async move |tx| {
+            set_withheld(tx, show, &cmd.seats, Withheld::No).await.map(Done)
+        })
+        .await?;
+    wake();
+    Ok(answer)
 }
 
 async fn set_withheld(

@@ -78,6 +78,8 @@ ids! {
     UserId;
     /// The tenant.
     VenueId;
+    /// A party's place in the waiting list of a show.
+    WaitingId;
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use booking::expire_holds::{SWEEP_EVERY, expire_holds};
+use booking::offer_seats::offer_seats;
 use edge::App;
 
 use crate::telemetry::UPKEEP_EVERY;
@@ -35,6 +36,12 @@ pub(crate) fn start(app: &App, keys: identity::Keys, watch: &identity::Watch, wo
         async move {
             floor::expire_holds::expire_holds(&app).await.map_err(|error| error.to_string())
         }
+    });
+    let offerer = app.clone();
+    // It sleeps by itself until seats come free.
+    every("offer_seats", Duration::ZERO, move || {
+        let app = offerer.clone();
+        async move { offer_seats(&app).await.map_err(|error| error.to_string()) }
     });
     let db = app.db().clone();
     every("keep_log", KEEP_LOG_EVERY, move || {

@@ -40,7 +40,10 @@ pg::statements! {
             where venue_id = $1 and show_id = $2 and status in ('pending', 'confirmed')),
         released as (
             update booking.hold set status = 'released'
-            where venue_id = $1 and show_id = $2 and status = 'live')
+            where venue_id = $1 and show_id = $2 and status = 'live'),
+        dismissed as (
+            update booking.waiting set status = 'left', version = version + 1
+            where venue_id = $1 and show_id = $2 and status in ('waiting', 'offered'))
         delete from booking.claim where venue_id = $1 and show_id = $2";
     FIND_BOOKING = "select id, show_id, code, status, labels, total, currency::text, customer_name,
             customer_email, created_at, version, user_id

@@ -162,6 +162,8 @@ pub(crate) struct Wanted {
     pub(crate) access: Access,
     /// The holder is a customer, whose live holds are counted.
     pub(crate) limited: bool,
+    /// No hint of a moment ago may decide where to look.
+    pub(crate) exact: bool,
 }
 
 /// Whether to stand in the show's queue.

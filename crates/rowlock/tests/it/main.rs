@@ -14,6 +14,7 @@ mod booking_layout;
 mod booking_once;
 mod booking_race;
 mod booking_refusals;
+mod booking_waitlist;
 mod cluster;
 mod devices;
 mod doctor;
