@@ -134,8 +134,9 @@ fn in_few_groups(free: &[FreeSeat], quantity: usize) -> Option<Vec<&FreeSeat>> {
             .min_by_key(|(_, group)| (missing.saturating_sub(group.len()), near(group)))?;
         let group = groups.remove(at);
         let all = group.len().min(missing);
-        // One fewer here, so that nobody of the party sits alone elsewhere.
-        let take = if missing - all == 1 && all > 2 { all - 1 } else { all };
+        // One fewer here, so that nobody of the party sits alone elsewhere, if two fit there.
+        let pair = groups.iter().any(|group| group.len() > 1);
+        let take = if missing - all == 1 && all > 2 && pair { all - 1 } else { all };
         chosen.extend(group.into_iter().take(take));
     }
     Some(chosen)
@@ -262,6 +263,8 @@ mod tests {
         let free = free(&[(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]);
         let pick = split(&free, 4, 0).unwrap();
         assert_eq!(pick.seats, [0, 1, 3, 4], "two and two, not three and one");
+        let pick = split(&free[..4], 4, 0).unwrap();
+        assert_eq!(pick.seats, [0, 1, 2, 3], "three and one, where that is all there is");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod booking_best_race;
 mod booking_expiry;
 mod booking_kept;
 mod booking_layout;
+mod booking_model;
 mod booking_once;
 mod booking_race;
 mod booking_refusals;
