@@ -1,5 +1,5 @@
 -- Before every run: only history, fresh statistics, nothing left to be written.
-truncate booking.claim, booking.booking, booking.hold, log.once, log.venue_event;
+truncate booking.claim, booking.booking, booking.waiting, booking.hold, log.once, log.venue_event;
 -- The history was right once: without the foreign keys' checks it is back in a fraction of the time.
 set session_replication_role = replica;
 insert into booking.hold (venue_id, id, show_id, user_id, token_hash, seats, total, status,

@@ -33,9 +33,7 @@ pub(crate) fn start(app: &App, keys: identity::Keys, watch: &identity::Watch, wo
     let sweeper = app.clone();
     every("expire_table_holds", SWEEP_EVERY, move || {
         let app = sweeper.clone();
-        async move {
-            floor::expire_holds::expire_holds(&app).await.map_err(|error| error.to_string())
-        }
+        async move { floor::expire_holds::expire_holds(&app).await.map_err(|error| error.to_string()) }
     });
     let offerer = app.clone();
     // It sleeps by itself until seats come free.

@@ -42,11 +42,8 @@ async fn an_address_is_what_trusted_proxies_say() -> Result<()> {
     let (first, _) = passed(&anyone, "/api/v1/limits", "198.51.100.2").await?;
     assert!(first >= 3, "another address has its own rate");
     // The control: where no proxy is trusted, the header changes nothing.
-    let distrustful = Bed::with()
-        .env("REQUESTS_PER_ADDRESS", "3")
-        .env("TRUSTED_PROXIES", "")
-        .start()
-        .await?;
+    let distrustful =
+        Bed::with().env("REQUESTS_PER_ADDRESS", "3").env("TRUSTED_PROXIES", "").start().await?;
     let anyone = distrustful.anyone();
     let mut through = 0;
     for number in 0..40 {
