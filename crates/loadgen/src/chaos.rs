@@ -6,7 +6,7 @@
 mod check;
 mod dice;
 mod listener;
-mod people;
+pub(crate) mod people;
 mod record;
 mod report;
 mod writer;

@@ -82,6 +82,19 @@ impl Watch {
     }
 }
 
+/// The processor time of one process since it began, in seconds.
+pub(crate) fn seconds(pid: u32) -> Result<f64> {
+    Ok(process(pid)?.own)
+}
+
+/// What one process has in memory.
+pub(crate) fn resident_kib(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    kib.with_context(|| format!("/proc/{pid}/status can't be read"))
+}
+
 #[derive(Debug, PartialEq)]
 struct Process {
     parent: u32,

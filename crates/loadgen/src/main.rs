@@ -30,10 +30,20 @@ enum Command {
     Bench(Box<bench::Bench>),
     /// Write and listen while somebody else breaks things.
     Chaos(chaos::Options),
+    /// The stock WebSocket server that `bench fanout` compares with.
+    Stock {
+        /// Where to listen.
+        #[arg(long)]
+        address: std::net::SocketAddr,
+    },
 }
 
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
+    // It brings a runtime of its own.
+    if let Command::Stock { address } = command {
+        return ended(bench::fanout::stock::serve(address));
+    }
     // One thread: the generator shares its cores with what it measures, and one core is plenty.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
@@ -41,10 +51,15 @@ fn main() -> ExitCode {
             match command {
                 Command::Bench(bench) => bench::run(*bench).await,
                 Command::Chaos(options) => chaos::run(options).await,
+                Command::Stock { .. } => Ok(()),
             }
         }),
         Err(error) => Err(error.into()),
     };
+    ended(outcome)
+}
+
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -45,17 +45,18 @@ type Place = (u8, usize, usize);
 
 impl WebSocket {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
-        Self::open_at(address, PATH).await
+        Self::open_from(address, PATH, "127.0.0.1").await
     }
 
-    pub(crate) async fn open_at(address: SocketAddr, path: &str) -> Result<Self> {
+    /// As if it came from another address, for workers that believe their balancer.
+    pub(crate) async fn open_from(address: SocketAddr, path: &str, from: &str) -> Result<Self> {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: rowlock.test\r\nconnection: upgrade\r\n\
              upgrade: websocket\r\nsec-websocket-version: 13\r\n\
              sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: {PROTOCOL}\r\n\
-             \r\n"
+             x-forwarded-for: {from}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
         let mut socket = Self { stream, input: vec![0; INPUT_BYTES], begin: 0, end: 0 };

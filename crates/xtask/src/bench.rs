@@ -1,6 +1,7 @@
 //! `bench`: servers and workers of their own, then loadgen, all built for speed.
 
 mod booking;
+mod fanout;
 mod stage;
 
 use anyhow::Result;
@@ -16,10 +17,13 @@ pub(crate) struct Options {
 enum What {
     /// Holds and bookings per second, next to PostgreSQL doing the same work alone.
     Booking(booking::Options),
+    /// What it costs to tell many sockets, next to stock actix-ws, and how late they hear.
+    Fanout(fanout::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.what {
         What::Booking(options) => booking::run(options),
+        What::Fanout(options) => fanout::run(options),
     }
 }
