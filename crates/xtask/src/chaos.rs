@@ -27,6 +27,7 @@ const ROUNDS: u32 = 20;
 const SHORT_ROUNDS: u32 = 8;
 /// A second fault comes with one round in so many.
 const SECOND_IN: usize = 4;
+const WARM_UP: Duration = Duration::from_secs(4);
 const REST_MS: (u64, u64) = (300, 1_200);
 /// How long the last writes go on without Redis.
 const TAIL: Duration = Duration::from_secs(2);
@@ -111,7 +112,7 @@ pub(crate) fn run_short() -> Result<()> {
         run(&Options { rounds, minutes, seed, workers, control, rolling })
     };
     run_with(SHORT_ROUNDS, None)?;
-    run_with(1, Some(Control::DurableCommits))?;
+    run_with(3, Some(Control::DurableCommits))?;
     rolling::run(3)
 }
 
@@ -129,6 +130,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut field = Field::start(options.workers, env.into_iter().collect())?;
     let out = cargo::target()?.join("chaos").join(format!("{seed}-{control}"));
     field.start_load(seed, &out)?;
+    // A control has nothing to lose before the first write was acknowledged.
+    std::thread::sleep(WARM_UP);
     println!("load       writers and listeners take part; now things break");
     let struck = strike(options, &mut field, &mut Dice::new(seed))?;
     finish(&mut field)?;
