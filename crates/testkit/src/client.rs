@@ -177,12 +177,11 @@ impl Ask {
         if let Some(body) = self.body {
             request = request.header("Content-Type", "application/json").body(body);
         }
-        let begun = Instant::now();
         let answer = request.send().await.with_context(|| asked.clone())?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.with_context(|| asked.clone())?;
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Answered { asked, status, headers, json, text, took: begun.elapsed() })
+        Ok(Answered { asked, status, headers, json, text })
     }
 }
 
@@ -208,8 +207,6 @@ pub struct Answered {
     pub json: Value,
     /// The body as it came.
     pub text: String,
-    /// How long the request took.
-    pub took: Duration,
 }
 
 impl Answered {

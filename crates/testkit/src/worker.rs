@@ -85,8 +85,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits until it answers. One that could not start because its port was taken meanwhile, or
-    /// because the database was busy, is started again, as whoever runs workers does.
+    /// Waits until it answers. One that could not start because its port was taken meanwhile is
+    /// started again on another; any other failure to start is the worker's own.
     pub(crate) async fn ready(&self, http: &reqwest::Client) -> Result<()> {
         let deadline = Instant::now() + READY_PATIENCE;
         let mut starts = 1;
@@ -96,10 +96,7 @@ impl Worker {
                 return Ok(());
             }
             let ended = self.lock().as_mut().map(Running::exited).transpose()?.flatten();
-            let passes = || {
-                let said = devkit::tail(&self.log);
-                said.contains("cannot listen") || said.contains("database is busy")
-            };
+            let passes = || devkit::tail(&self.log).contains("cannot listen");
             match ended {
                 Some(_) if starts < STARTS_MAX && passes() => {
                     starts += 1;

@@ -46,23 +46,22 @@ async fn seats_are_free_at_their_time_though_nobody_sweeps() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_watcher_hears_of_an_expiry_within_two_seconds() -> Result<()> {
+async fn a_watcher_hears_of_an_expiry_within_a_second() -> Result<()> {
     let bed = Bed::start(2).await?;
     let sale = Sale::of(bed.house().await?, blocks(1, 3)).await?;
     let (ana, sql) = (bed.person().await?, bed.sql().await?);
     let mut watcher = Socket::open(&bed.worker(1)?.address(), None).await?;
     watcher.listen(sale.house.venue(), &["seats"], None).await?;
-    let mut quickest = Duration::MAX;
-    // The machine may be busy for a while; three times in a row it is not.
+    let mut slowest = Duration::ZERO;
     for round in 1..=3 {
         sale.hold(&ana.at(0), &["T1-1", "T1-3"]).await?.expect(201)?;
         end_holds_in(&sql, 0).await?;
         let ended = Instant::now();
         let expired = |s: &Socket| s.events().iter().filter(|e| e["action"] == "expired").count();
         watcher.hear_until("the hold expires", PATIENCE, |s| expired(s) == round).await?;
-        quickest = quickest.min(ended.elapsed());
+        slowest = slowest.max(ended.elapsed());
     }
-    assert!(quickest < Duration::from_secs(2), "it took {quickest:?}");
+    assert!(slowest < Duration::from_secs(1), "it took {slowest:?}");
     let seats = json!([{"id": "T1-1", "status": "free"}, {"id": "T1-3", "status": "free"}]);
     let event = watcher.events().last().cloned().unwrap_or_default();
     assert_eq!((&event["type"], &event["data"]["seats"]), (&"seats_updated".into(), &seats));
