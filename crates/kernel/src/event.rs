@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::follow::{Audience, Follow};
 use crate::ids::VenueId;
 use crate::role::{Role, Standing};
 
@@ -80,12 +81,19 @@ topics! {
     Staff = 9, "staff";
     /// Privileged acts.
     Audit = 10, "audit";
+    /// One order of the spa, for whoever holds its secret.
+    Order = 11, "order.{id}";
+    /// One booking, for whoever holds its secret.
+    Booking = 12, "booking.{id}";
 }
 
 impl Topic {
     /// Who may listen: computed once when a socket subscribes.
     #[must_use]
     pub fn open_to(self, standing: Standing) -> bool {
+        if self.is_private() {
+            return false;
+        }
         let role = match standing {
             Standing::Member(role) => role,
             Standing::Device(profile) => profile.hears_as(),
@@ -102,7 +110,23 @@ impl Topic {
             Self::TherapistQueue => role == Role::Therapist,
             Self::CashierQueue => role == Role::Cashier,
             Self::Monitor => role == Role::Monitor,
-            Self::Staff | Self::Audit => false,
+            Self::Staff | Self::Audit | Self::Order | Self::Booking => false,
+        }
+    }
+
+    /// Whether it is followed one entity at a time, by whoever holds the secret: see `kernel::follow`.
+    #[must_use]
+    pub fn is_private(self) -> bool {
+        matches!(self, Self::Order | Self::Booking)
+    }
+
+    /// Whoever may hear one of these needs no secret to follow an entity of this private topic.
+    #[must_use]
+    pub fn covered_by(self) -> TopicMask {
+        match self {
+            Self::Order => Self::TherapistQueue.mask().with(Self::CashierQueue),
+            Self::Booking => Self::Bookings.mask(),
+            _ => TopicMask::default(),
         }
     }
 
@@ -205,7 +229,7 @@ impl FromStr for Pos {
 #[derive(Clone, Debug)]
 pub struct Event {
     /// Who may hear it.
-    pub topic: Topic,
+    pub audience: Audience,
     /// What happened, `noun_verbed`: `booking_created`.
     pub kind: &'static str,
     /// What it happened to: `booking`.
@@ -233,7 +257,15 @@ impl Event {
         data: &impl Serialize,
     ) -> Result<Self, serde_json::Error> {
         let data = serde_json::value::to_raw_value(data)?;
-        Ok(Self { topic, kind, entity, entity_id, version, action, data })
+        Ok(Self { audience: topic.into(), kind, entity, entity_id, version, action, data })
+    }
+
+    /// The same, heard also by whoever follows the entity as the private topic `topic`. Its data
+    /// must be for their eyes.
+    #[must_use]
+    pub fn and_followers(mut self, topic: Topic) -> Self {
+        self.audience.followers = topic.is_private().then_some(topic);
+        self
     }
 }
 
@@ -242,6 +274,8 @@ impl Event {
 pub struct Frame {
     /// Who may hear it.
     pub topic: Topic,
+    /// Whoever follows this hears it, too.
+    pub follow: Option<Follow>,
     /// The JSON text.
     pub json: Bytes,
 }

@@ -50,36 +50,76 @@ macro_rules! ids {
 }
 
 ids! {
+    /// Something that the house should know of.
+    AlertId;
     /// Seats given to somebody.
     BookingId;
+    /// Holds of several shows that stand and fall together.
+    BundleId;
+    /// A kind of services in a catalogue.
+    CategoryId;
     /// A scanner, kiosk, screen or till of a venue.
     DeviceId;
+    /// A till between two counts.
+    DrawerId;
     /// A party in the restaurant.
     GuestId;
     /// A claim on seats for a short time.
     HoldId;
     /// A mailed wish that somebody takes a role in a venue.
     InvitationId;
+    /// A service on an order's bill.
+    ItemId;
     /// A saved arrangement of blocks and seats.
     LayoutId;
+    /// A floor of a house.
+    LevelId;
+    /// What a scanner scans with.
+    ListId;
     /// A user's place in a venue.
     MemberId;
+    /// One customer's visit to a spa.
+    OrderId;
+    /// Guests who came together to a show with tables.
+    PartyId;
+    /// Money taken for a bill.
+    PaymentId;
+    /// What a door has to ask.
+    QuestionId;
+    /// Money that goes back.
+    RefundId;
+    /// Something that was asked for and is done later.
+    RequestId;
     /// A table promised to a party for a time.
     ReservationId;
+    /// A treatment room.
+    RoomId;
     /// A part of the floor with its server.
     SectionId;
+    /// What a catalogue sells, in variants.
+    ServiceId;
     /// One sign-in on one device; the family of its refresh tokens.
     SessionId;
     /// A dated occasion with admission.
     ShowId;
     /// A table of the restaurant.
     TableId;
+    /// A right of entry.
+    TicketId;
+    /// A kind of ticket.
+    TicketTypeId;
     /// A person with a password.
     UserId;
+    /// A service with a price and a duration.
+    VariantId;
     /// The tenant.
     VenueId;
+    /// Money that was paid in before.
+    VoucherId;
     /// A party's place in the waiting list of a show.
     WaitingId;
+    /// A part of the house with a count of the people inside.
+    ZoneId;
 }
 
 #[cfg(test)]

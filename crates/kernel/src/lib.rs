@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod event;
+pub mod follow;
 pub mod ids;
 pub mod money;
 pub mod problem;

@@ -233,6 +233,8 @@ permissions! {
     HoldSeats: customer + Manager + BoxOffice / Kiosk / Till;
     /// Cancel a booking of one's own, or any as staff of the box office.
     CancelBookings: customer + Manager + BoxOffice;
+    /// Change whose a booking is, and move it to other seats.
+    ManageBookings: staff + Manager + BoxOffice;
     /// Read a booking of one's own, or any as staff.
     ReadBooking: customer + Manager + Host + BoxOffice / Till;
     /// List and search all bookings of a venue.
@@ -251,6 +253,62 @@ permissions! {
     AskForTables: anyone;
     /// Reserve a table for oneself, or for anybody as staff.
     ReserveTables: customer + Manager + Host;
+    /// Set up the doors of a show: keys, types, lists, zones, questions.
+    ManageDoors: staff + Manager;
+    /// Read types, lists and zones of a show, without names.
+    ReadDoors: staff + Manager + BoxOffice + Scanner + Monitor / Scanner / Monitor;
+    /// Issue, send, rename, revoke and reissue tickets.
+    IssueTickets: staff + Manager + BoxOffice;
+    /// Read and search tickets with their holders' names.
+    ReadTickets: staff + Manager + BoxOffice + Scanner;
+    /// Scan tickets at a door, also without a network.
+    ScanTickets: staff + Manager + Scanner / Scanner;
+    /// Let somebody in against the rules, and look after what went wrong at the doors.
+    SuperviseDoors: staff + Manager;
+    /// See one's own ticket, by its secret link.
+    ShowTicket: anyone;
+    /// Read what a spa offers.
+    ReadCatalogue: anyone;
+    /// Order services, and look after one's own order by its secret.
+    OrderServices: anyone;
+    /// Set up the spa: catalogue, rooms, therapists, rules.
+    ManageSpa: staff + Manager;
+    /// Read the spa's lines, rooms and shifts, by codes alone.
+    ReadQueues: staff + Manager + Host + Therapist + Cashier + Monitor / Kiosk / Monitor / Till;
+    /// Take the next customer of the spa and look after them.
+    ServeOrders: staff + Manager + Therapist;
+    /// Keep a claim on an order, or give it back.
+    HandleOrders: staff + Manager + Therapist + Cashier / Till;
+    /// Take the next customer who pays, and their money.
+    SettleOrders: staff + Manager + Cashier / Till;
+    /// Take an order over from whoever has it.
+    SuperviseOrders: staff + Manager;
+    /// Take money for orders.
+    TakePayments: staff + Manager + Cashier / Till;
+    /// Take money for bookings, and cancel card payments.
+    TakeBookingPayments: staff + Manager + BoxOffice + Cashier / Till;
+    /// See and pay one's own bill, by its secret.
+    PayOwnBill: anyone;
+    /// Read bills, payments, receipts and reports.
+    ReadPayments: staff + Manager + BoxOffice + Cashier / Till;
+    /// Give money back, within the venue's limit or by two people.
+    RefundPayments: staff + Manager + BoxOffice + Cashier;
+    /// Be the second person who decides about money that goes back.
+    ApproveRefunds: staff + Manager;
+    /// Take something off a bill, within the venue's limit.
+    DiscountBills: staff + Manager + BoxOffice + Cashier;
+    /// Issue vouchers.
+    IssueVouchers: staff + Manager;
+    /// Open, move cash in, count and close drawers.
+    UseDrawers: staff + Manager + BoxOffice + Cashier;
+    /// Change the limits that bind managers too.
+    SetUpPayments: staff;
+    /// Choose a table with one's tickets, or fill one by a captain's link: a secret says which.
+    ChooseTables: anyone;
+    /// Read who sits where at a gala, and what they would like.
+    ReadGala: staff + Manager + Host + BoxOffice;
+    /// Seat and move guests of a gala, withhold and reset its tables.
+    RunGala: staff + Manager + BoxOffice;
     /// Listen to a venue's events, as far as its topics allow.
     Listen: anyone;
 }
@@ -261,14 +319,30 @@ mod tests {
 
     #[test]
     fn owners_have_every_permission_and_strangers_few() {
-        use Permission::{AskForTables, Enter, Listen, ReadShows};
+        use Permission::{
+            AskForTables, ChooseTables, Enter, Listen, OrderServices, PayOwnBill, ReadCatalogue,
+            ReadShows, ShowTicket,
+        };
         for permission in Permission::ALL {
             let only_devices = *permission == Permission::ReportDevice;
             let may = Standing::Member(Role::Owner).may(*permission);
             assert_eq!(may, !only_devices, "{}", permission.name());
         }
         let open: Vec<_> = Permission::ALL.iter().filter(|p| Standing::Anyone.may(**p)).collect();
-        assert_eq!(open, [&Enter, &ReadShows, &AskForTables, &Listen]);
+        assert_eq!(
+            open,
+            [
+                &Enter,
+                &ReadShows,
+                &AskForTables,
+                &ShowTicket,
+                &ReadCatalogue,
+                &OrderServices,
+                &PayOwnBill,
+                &ChooseTables,
+                &Listen
+            ]
+        );
     }
 
     #[test]
