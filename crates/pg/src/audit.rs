@@ -30,7 +30,21 @@ const HEAD: &str = "select seq, hash from log.audit_head where venue_id = $1";
 const CHAIN: &str = "select venue_id, seq, at, actor, action, entity, entity_id, \
      payload::text as payload, salt, payload_hash, prev_hash, hash \
      from log.audit where venue_id = $1 and seq > $2 order by seq limit $3";
-const FORGET: &str = "select acts, events from log.forget_person($1, $2)";
+// Chains that went on since they were noted last; a worker at a time notes.
+const NOTE_HEADS: &str = "with mine as (
+    select pg_try_advisory_xact_lock(hashtext('log.audit_anchor')) as got
+), due as (
+    select h.venue_id, h.seq, h.hash from log.audit_head h
+    left join log.audit_anchor a on a.venue_id = h.venue_id
+    where h.seq > coalesce(a.seq, 0) and (select got from mine)
+    order by h.venue_id limit $1
+), noted as (
+    insert into log.audit_anchor (venue_id, seq) select venue_id, seq from due
+    on conflict (venue_id) do update set seq = excluded.seq
+)
+select venue_id, seq, hash from due";
+const HASH_AT: &str = "select hash from log.audit where venue_id = $1 and seq = $2";
+const FORGET: &str = "select acts, events, venues, heads from log.forget_person($1, $2)";
 
 /// Rows that are verified at a time.
 const VERIFY_PAGE: i64 = 1000;
@@ -150,9 +164,37 @@ impl Reader {
     }
 }
 
+/// Where an audit chain was at some moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainHead {
+    /// Whose; all zeros for what belongs to no venue.
+    pub venue: Uuid,
+    /// The number of its last row.
+    pub seq: i64,
+    /// The hash of that row, which covers all before it.
+    pub hash: Vec<u8>,
+}
+
 impl Tx {
+    /// At most `limit` chains that went on since this was asked last, to be noted outside the
+    /// database; none while another worker notes. Only in a job's transaction.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub async fn audit_heads_to_note(&mut self, limit: i64) -> Result<Vec<ChainHead>, DbError> {
+        let rows = self.execute(NOTE_HEADS, &[&limit]).await?;
+        let head = |row: &Row| {
+            Ok(ChainHead {
+                venue: row.col("venue_id")?,
+                seq: row.col("seq")?,
+                hash: row.col("hash")?,
+            })
+        };
+        rows.iter().map(head).collect()
+    }
+
     /// Forgets what audit rows, events and stored answers say of a person: those that they made,
-    /// and those about `things`. Only in a job's transaction. Gives how many acts and events.
+    /// and those about `things`. Only in a job's transaction.
     ///
     /// # Errors
     /// As `execute`.
@@ -160,10 +202,12 @@ impl Tx {
         &mut self,
         person: Uuid,
         things: &[Uuid],
-    ) -> Result<(i64, i64), DbError> {
+    ) -> Result<Forgotten, DbError> {
         let rows = self.execute(FORGET, &[&person, &things]).await?;
-        let Some(row) = rows.first() else { return Ok((0, 0)) };
-        Ok((row.col("acts")?, row.col("events")?))
+        let Some(row) = rows.first() else { return Ok(Forgotten::default()) };
+        let (venues, heads): (Vec<VenueId>, Vec<i64>) = (row.col("venues")?, row.col("heads")?);
+        let heads = venues.into_iter().zip(heads).collect();
+        Ok(Forgotten { acts: row.col("acts")?, events: row.col("events")?, heads })
     }
 }
 
@@ -178,6 +222,17 @@ fn listed(row: &Row) -> Result<AuditRow, DbError> {
         payload: row.col("payload")?,
         hash: row.col("hash")?,
     })
+}
+
+/// What was forgotten with a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Audit rows that lost their payload.
+    pub acts: i64,
+    /// Events that lost their data.
+    pub events: i64,
+    /// The venues of these, and the number up to which events were looked at.
+    pub heads: Vec<(VenueId, i64)>,
 }
 
 /// What came of verifying the chain of one venue.
@@ -210,6 +265,18 @@ impl Db {
             verdicts.push(self.read(Scope::job(), async |q| verify(q, venue).await).await?);
         }
         Ok(verdicts)
+    }
+}
+
+impl Db {
+    /// The hash of one row of a chain, as the database holds it now.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away or busy.
+    pub async fn audit_hash(&self, venue: Uuid, seq: i64) -> Result<Option<Vec<u8>>, DbError> {
+        let rows =
+            self.read(Scope::job(), async |q| q.query(HASH_AT, &[&venue, &seq]).await).await?;
+        rows.first().map(|row| row.col("hash")).transpose()
     }
 }
 

@@ -18,6 +18,18 @@ pub enum Control {
     PublishAfterCommit,
     /// Workers never compare their position with the log's head.
     HeadCheck,
+    /// Nobody gives customers of the spa back whose therapist or cashier is not heard of.
+    Leases,
+    /// A worker's copies of seat maps are never compared with the log.
+    FreshMaps,
+    /// A write ends where its client goes away, and its connection is used again as it is.
+    DropGuard,
+    /// A write in a rush is answered and told before it is on the disk.
+    Barrier,
+    /// No write gives its locks back before it is on the disk: for comparison, not for safety.
+    Rush,
+    /// Holds lock their show before their seats: for comparison, not for safety.
+    SeatLocks,
 }
 
 impl Control {
@@ -28,6 +40,12 @@ impl Control {
             Self::DurableCommits => "durable_commits",
             Self::PublishAfterCommit => "publish_after_commit",
             Self::HeadCheck => "head_check",
+            Self::Leases => "leases",
+            Self::FreshMaps => "fresh_maps",
+            Self::DropGuard => "drop_guard",
+            Self::Barrier => "barrier",
+            Self::Rush => "rush",
+            Self::SeatLocks => "seat_locks",
         }
     }
 
@@ -82,7 +100,10 @@ pub(crate) fn text(sql: &'static str) -> Cow<'static, str> {
 }
 
 fn without_locks(sql: &str) -> String {
-    let Some((before, after)) = sql.split_once("for update") else { return sql.to_owned() };
+    let lock = ["for update", "for no key update"].into_iter().find(|lock| sql.contains(lock));
+    let Some((before, after)) = lock.and_then(|lock| sql.split_once(lock)) else {
+        return sql.to_owned();
+    };
     let rest = after
         .trim_start()
         .strip_prefix("of ")
@@ -101,6 +122,7 @@ mod tests {
             "select 1 from a order by id "
         );
         assert_eq!(without_locks("select 1 from a for update of a"), "select 1 from a ");
+        assert_eq!(without_locks("select 1 from a for no key update"), "select 1 from a ");
         assert_eq!(
             without_locks("select 1 from a for update skip locked").trim(),
             "select 1 from a"

@@ -1,5 +1,7 @@
 //! The pool of one thread and its session settings.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -7,13 +9,24 @@ use deadpool_postgres::{
 };
 use kernel::clock::Clock;
 
+use crate::barrier::Crowd;
 use crate::control::Control;
-use crate::{DbError, tls};
+use crate::{DbError, one_trip, tls};
 
 /// How long a request waits for a free connection before it is refused with 503.
 pub const POOL_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How long opening a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// Requests of this process that waited for a connection in vain.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// How many requests of this process, on any thread, were refused because no connection was free in
+/// time: a sign that it is asked for too much.
+#[must_use]
+pub fn refused_connections() -> u64 {
+    REFUSED.load(Ordering::Relaxed)
+}
 
 /// The settings of every session. `synchronous_commit` is named because a promise rests on it.
 pub const SESSION: &[(&str, &str)] = &[
@@ -53,6 +66,9 @@ pub struct Db {
     pub(crate) pool: Pool,
     pub(crate) clock: Clock,
     pub(crate) standing_sql: Option<&'static str>,
+    pub(crate) crowd: Crowd,
+    /// The same judged by PostgreSQL itself, see `one_trip`.
+    pub(crate) may_sql: Option<Arc<str>>,
 }
 
 impl Db {
@@ -89,7 +105,10 @@ impl Db {
             }))
             .build()
             .map_err(|error| format!("the pool cannot be built: {error}"))?;
-        Ok(Self { pool, clock, standing_sql: config.standing_sql })
+        // A pooler may send what stands behind a commit to another server.
+        let crowd = Crowd::new(config.session_options);
+        let may_sql = config.standing_sql.map(one_trip::may_sql);
+        Ok(Self { pool, clock, standing_sql: config.standing_sql, crowd, may_sql })
     }
 
     /// The clock that rules use.
@@ -111,6 +130,7 @@ impl Db {
         self.pool.get().await.map_err(|error| match error {
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
                 metrics::counter!("pg_pool_exhausted_total").increment(1);
+                REFUSED.fetch_add(1, Ordering::Relaxed);
                 DbError::Busy
             }
             PoolError::Backend(error) => {

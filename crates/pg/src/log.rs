@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use kernel::event::{Batch, Envelope, Event, Frame, Pos, TRANSACTION_COMPLETE, Topic};
+use kernel::follow::Audience;
 use kernel::ids::VenueId;
 use kernel::scope::{Reach, Scope};
 use postgres_types::{Json, ToSql};
@@ -46,6 +47,7 @@ const EVENTS: &str = "select seq, at, topic, type, entity, entity_id, version, a
      order by seq limit $3";
 const KEEP_PARTITIONS: &str = "select log.keep_partitions($1)";
 const FORGET_KEYS: &str = "delete from log.once where created_at < now() - interval '24 hours'";
+const FORGET_FOLLOWERS: &str = "delete from log.follower where until < now()";
 
 /// Where a venue's log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +137,7 @@ pub(crate) async fn commit(
     let mut rows = if Control::PublishAfterCommit.is_out() {
         commit_told(tx, &last, &events).await?
     } else {
-        tx.commit_with(&last).await?
+        tx.commit_for_good(&last).await?
     };
     if events.is_empty() {
         return Ok(None);
@@ -160,7 +162,7 @@ async fn commit_told(
     Ok(rows)
 }
 
-fn batch(venue: VenueId, events: &[Event], head: &Row) -> Result<Batch, DbError> {
+pub(crate) fn batch(venue: VenueId, events: &[Event], head: &Row) -> Result<Batch, DbError> {
     let (last, at): (i64, Timestamp) = (head.col("seq")?, head.col("at")?);
     let first_seq = last - i64::try_from(events.len()).unwrap_or(0) + 1;
     // The same text as the statement writes: what is told now and what is read later agree.
@@ -169,7 +171,8 @@ fn batch(venue: VenueId, events: &[Event], head: &Row) -> Result<Batch, DbError>
         .iter()
         .zip(first_seq..)
         .map(|(event, seq)| Frame {
-            topic: event.topic,
+            topic: event.audience.topic,
+            follow: event.audience.follow(event.entity_id),
             json: Envelope {
                 venue,
                 seq,
@@ -203,7 +206,7 @@ impl<'a> EventColumns<'a> {
     fn of(events: &'a [Event]) -> Self {
         let mut all = Self::default();
         for event in events {
-            all.topic.push(event.topic.number());
+            all.topic.push(event.audience.number());
             all.kind.push(event.kind);
             all.entity.push(event.entity);
             all.entity_id.push(event.entity_id);
@@ -281,12 +284,13 @@ impl Db {
     }
 
     /// Makes the log's partitions of the days to come, drops those older than `days`, and forgets
-    /// keys older than a day.
+    /// keys older than a day and followers whose time is over.
     ///
     /// # Errors
     /// When PostgreSQL is away or busy.
     pub async fn keep_log(&self, days: i32) -> Result<(), DbError> {
         self.job_write(FORGET_KEYS, &[]).await?;
+        self.job_write(FORGET_FOLLOWERS, &[]).await?;
         self.job_write(KEEP_PARTITIONS, &[&days]).await
     }
 
@@ -295,7 +299,8 @@ impl Db {
         sql: &'static str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, DbError> {
-        self.read(Scope::job(), async |q| q.query(sql, params).await).await
+        // What is read here is told to sockets.
+        self.read_durable(Scope::job(), sql, params).await
     }
 
     async fn job_write(
@@ -330,6 +335,7 @@ fn stored(venue: VenueId, row: &Row, write: fn(&Envelope<'_>) -> Bytes) -> Resul
         data: row.col("data")?,
     };
     // A number that this version does not know comes from a newer one: nobody here may hear it.
-    let topic = Topic::from_number(row.col("topic")?).unwrap_or(Topic::Audit);
-    Ok(Stored { seq, at, frame: Frame { topic, json: write(&envelope) } })
+    let audience = Audience::from_number(row.col("topic")?).unwrap_or(Topic::Audit.into());
+    let follow = audience.follow(envelope.entity_id);
+    Ok(Stored { seq, at, frame: Frame { topic: audience.topic, follow, json: write(&envelope) } })
 }

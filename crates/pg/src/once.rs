@@ -7,8 +7,7 @@ use postgres_types::ToSql;
 use tokio_postgres::Row as PgRow;
 use uuid::Uuid;
 
-use crate::sql::Query;
-use crate::{Columns, Db, DbError};
+use crate::{Columns, Db, DbError, Reader};
 
 pub(crate) const CLAIM_KEY: &str = "insert into log.once (venue_id, actor, key, route, body_hash) \
      values ($1, $2, $3, $4, $5) on conflict do nothing returning 1";
@@ -17,6 +16,11 @@ pub(crate) const FILL_ANSWER: &str = "update log.once set status = $4, answer = 
 const FIND_ANSWER: &str = "select o.route, o.body_hash, o.status, o.answer, o.version, h.seq, h.at \
      from log.once o left join log.venue_head h on h.venue_id = o.venue_id \
      where o.venue_id = $1 and o.actor = $2 and o.key = $3";
+const REFUSED: &str = "select (answer::json->'current')::text as current from log.once \
+     where venue_id = $1 and status = 409 and route = any($2) and strpos(answer, $3) > 0 \
+     order by created_at desc limit $4";
+/// Refusals that are looked at.
+const REFUSED_MAX: i64 = 5_000;
 
 /// A client's key for one write, and what the request was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +92,24 @@ impl Row {
     }
 }
 
+impl Db {
+    /// The answer that is stored under `key`, when it is on the disk; nothing while the request is
+    /// not done.
+    ///
+    /// # Errors
+    /// `KeyReused` when the key belongs to another request; when PostgreSQL is away or busy.
+    pub async fn stored_answer(
+        &self,
+        scope: Scope,
+        key: &OnceKey,
+    ) -> Result<Option<StoredAnswer>, DbError> {
+        match find(self, scope, key).await {
+            Err(DbError::InProgress) => Ok(None),
+            found => found,
+        }
+    }
+}
+
 /// The stored answer of `key`, or nothing where there is none yet.
 pub(crate) async fn find(
     db: &Db,
@@ -95,13 +117,24 @@ pub(crate) async fn find(
     key: &OnceKey,
 ) -> Result<Option<StoredAnswer>, DbError> {
     let row = Row::new(scope, key.clone());
-    let rows = db
-        .read(scope, async |q| {
-            let [rows] = q.pipeline([Query::new(FIND_ANSWER, &row.place())]).await?;
-            Ok::<_, DbError>(rows)
-        })
-        .await?;
+    // Whoever wrote it may still wait for the disk: a repeat is acknowledged no sooner.
+    let rows = db.read_durable(scope, FIND_ANSWER, &row.place()).await?;
     rows.first().map(|found| answer(found, key)).transpose()
+}
+
+impl Reader {
+    /// What the refusals with `code` of the last day said in `current`, latest first, at most
+    /// 5,000: those of writes with a key, to `routes` (`POST /path`) of this venue.
+    ///
+    /// # Errors
+    /// As `query`.
+    pub async fn refused(&mut self, routes: &[String], code: &str) -> Result<Vec<String>, DbError> {
+        let (venue, code) = (self.venue()?, format!(r#""code":"{code}""#));
+        let rows = self.query(REFUSED, &[&venue, &routes, &code, &REFUSED_MAX]).await?;
+        rows.iter()
+            .map(|row| Ok(row.col::<Option<String>>("current")?.unwrap_or_default()))
+            .collect()
+    }
 }
 
 fn answer(row: &PgRow, key: &OnceKey) -> Result<StoredAnswer, DbError> {

@@ -6,9 +6,10 @@ use kernel::scope::{Reach, Scope};
 use postgres_types::ToSql;
 use tokio_postgres::Row;
 
+use crate::barrier::{DURABLE, FLUSH};
 use crate::sql::Query;
 use crate::tx::{SCOPE, prepare, prepare_all, send_all};
-use crate::{Db, DbError};
+use crate::{Columns, Db, DbError};
 
 /// Every statement of one read sees the same moment.
 const BEGIN: &str = "begin isolation level repeatable read read only";
@@ -35,6 +36,33 @@ impl Db {
         let result = op(&mut reader).await;
         reader.end().await;
         result
+    }
+}
+
+impl Db {
+    /// The rows of one statement, when they are on the disk: a commit can be seen before it is
+    /// durable, and what is told of it must not vanish with a crash. It waits on the connection
+    /// that has read: another could be one to the same database after the crash.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub(crate) async fn read_durable(
+        &self,
+        scope: Scope,
+        sql: &'static str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, DbError> {
+        let mut reader = Reader { conn: Some(self.connection().await?), scope, begun: false };
+        let found = reader.pipeline([Query::new(sql, params), Query::new(DURABLE, &[])]).await;
+        reader.end().await;
+        let [rows, durable] = found?;
+        let durable = durable.first().is_some_and(|row| row.col("durable").unwrap_or(false));
+        if !durable {
+            let conn = reader.conn.as_ref().ok_or(DbError::Away)?;
+            let flush = prepare(conn, FLUSH).await?;
+            conn.query(&flush, &[]).await?;
+        }
+        Ok(rows)
     }
 }
 

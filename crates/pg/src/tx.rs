@@ -14,6 +14,8 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use crate::audit::Act;
+use crate::barrier::{self, Flush};
+use crate::control::Control;
 use crate::once::{self, OnceKey};
 use crate::sql::{Change, Param, Query};
 use crate::write::WriteTask;
@@ -21,6 +23,9 @@ use crate::{Columns, Db, DbError, control};
 
 pub(crate) const SCOPE: &str =
     "select set_config('app.venue_id', $1, true), set_config('app.user_id', $2, true)";
+/// The same for a commit that does not wait for the disk: see `barrier`.
+pub(crate) const SCOPE_LAZILY: &str = "select set_config('app.venue_id', $1, true), \
+     set_config('app.user_id', $2, true), set_config('synchronous_commit', 'off', true)";
 const CLOCK: &str = "select clock_timestamp() as at";
 
 /// One transaction, as a slice sees it. It begins with the first statement and ends when the
@@ -34,6 +39,8 @@ pub struct Tx {
     clock: kernel::clock::Clock,
     standing_sql: Option<&'static str>,
     needs: Option<kernel::role::Permission>,
+    /// When the disk is waited for.
+    pub(crate) flush: Flush,
     begun: bool,
     finished: bool,
     /// Something was changed before the commit: a refusal has to roll it back.
@@ -58,7 +65,7 @@ pub(crate) enum Retry {
 }
 
 impl Tx {
-    pub(crate) async fn open(db: &Db, task: &WriteTask) -> Result<Self, DbError> {
+    pub(crate) async fn open(db: &Db, task: &WriteTask, flush: Flush) -> Result<Self, DbError> {
         Ok(Self {
             conn: Some(db.connection().await?),
             scope: task.scope,
@@ -67,6 +74,7 @@ impl Tx {
             clock: db.clock.clone(),
             standing_sql: db.standing_sql,
             needs: task.needs,
+            flush,
             begun: false,
             finished: false,
             dirty: false,
@@ -232,7 +240,8 @@ impl Tx {
         if self.scope.reach == Reach::Job {
             all.push(Query::new("set local role rowlock_job", &[]));
         }
-        all.push(Query::new(SCOPE, &scope_params));
+        let scope_sql = if self.flush == Flush::AfterCommit { SCOPE_LAZILY } else { SCOPE };
+        all.push(Query::new(scope_sql, &scope_params));
         let once_at = once_params.as_ref().map(|params| {
             all.push(Query::new(once::CLAIM_KEY, params));
             all.len() - 1
@@ -292,11 +301,39 @@ impl Tx {
         &mut self,
         last: &[Query<'_>],
     ) -> Result<Vec<Vec<Row>>, DbError> {
+        self.commit_and(last, &[]).await
+    }
+
+    /// The same with the barrier behind the commit, where this write needs one: it is done when
+    /// all that it wrote and saw is on the disk.
+    pub(crate) async fn commit_for_good(
+        &mut self,
+        last: &[Query<'_>],
+    ) -> Result<Vec<Vec<Row>>, DbError> {
+        let wrote = self.dirty || !self.changes.is_empty() || !last.is_empty();
+        let needed = match self.flush {
+            Flush::WithCommit => false,
+            Flush::WithCommitOrAfter => !wrote,
+            Flush::AfterCommit => true,
+        };
+        if needed && !Control::Barrier.is_out() {
+            self.commit_and(last, &[Query::new(barrier::FLUSH, &[])]).await
+        } else {
+            self.commit_and(last, &[]).await
+        }
+    }
+
+    async fn commit_and(
+        &mut self,
+        last: &[Query<'_>],
+        behind: &[Query<'_>],
+    ) -> Result<Vec<Vec<Row>>, DbError> {
         let mut all = last.to_vec();
         all.push(Query::new("commit", &[]));
+        all.extend_from_slice(behind);
         let mut rows = self.send_changes(&all).await?;
         self.finished = true;
-        rows.pop();
+        rows.truncate(last.len());
         Ok(rows)
     }
 
@@ -350,6 +387,7 @@ impl Drop for Tx {
     fn drop(&mut self) {
         if self.begun
             && !self.finished
+            && !Control::DropGuard.is_out()
             && let Some(conn) = self.conn.take()
         {
             metrics::counter!("pg_connections_thrown_away_total").increment(1);
@@ -358,7 +396,7 @@ impl Drop for Tx {
     }
 }
 
-fn as_sync(param: &Param) -> &(dyn ToSql + Sync) {
+pub(crate) fn as_sync(param: &Param) -> &(dyn ToSql + Sync) {
     param.as_ref()
 }
 
@@ -376,9 +414,22 @@ pub(crate) async fn send_all(
     prepared: &[Statement],
     queries: &[Query<'_>],
 ) -> Vec<Result<Vec<Row>, tokio_postgres::Error>> {
-    let mut sent = Vec::with_capacity(queries.len());
-    for (sql, query) in prepared.iter().zip(queries) {
-        let mut answer = Box::pin(maybe_done(conn.query(sql, query.params)));
+    let all: Vec<Prepared<'_>> =
+        prepared.iter().zip(queries).map(|(sql, query)| (sql, query.params)).collect();
+    send_prepared(conn, &all).await
+}
+
+/// A prepared statement with its parameters.
+pub(crate) type Prepared<'a> = (&'a Statement, &'a [&'a (dyn ToSql + Sync)]);
+
+/// The same for statements that are no constants.
+pub(crate) async fn send_prepared(
+    conn: &Object,
+    all: &[Prepared<'_>],
+) -> Vec<Result<Vec<Row>, tokio_postgres::Error>> {
+    let mut sent = Vec::with_capacity(all.len());
+    for (sql, params) in all {
+        let mut answer = Box::pin(maybe_done(conn.query(*sql, params)));
         let _ = poll!(answer.as_mut());
         sent.push(answer);
     }
@@ -404,7 +455,7 @@ pub(crate) async fn prepare_all(
 /// `UserGone` for a user that does not exist or is deactivated.
 pub fn standing(row: Option<&Row>) -> Result<Standing, DbError> {
     let Some(row) = row else { return Err(DbError::UserGone) };
-    if !row.col::<bool>("active")? {
+    if !row.col::<Option<bool>>("active")?.unwrap_or(false) {
         return Err(DbError::UserGone);
     }
     if let Some(profile) = row.col::<Option<&str>>("profile")?.and_then(Profile::from_name) {

@@ -8,6 +8,7 @@ use kernel::role::Permission;
 use kernel::scope::{Origin, Scope};
 use postgres_types::ToSql;
 
+use crate::barrier::{Entered, Flush};
 use crate::once::{self, OnceKey, Reply, StoredAnswer};
 use crate::sql::Query;
 use crate::tx::{Retry, Tx};
@@ -43,13 +44,15 @@ pub struct WriteTask {
     pub needs: Option<Permission>,
     /// Where it came from, for the audit log.
     pub origin: Origin,
+    /// Whether many of them come at once in one venue, see `barrier`.
+    pub rush: bool,
 }
 
 impl WriteTask {
     /// A write without a key and without a permission to check: jobs.
     #[must_use]
     pub fn job(name: &'static str, scope: Scope) -> Self {
-        Self { scope, name, once: None, needs: None, origin: Origin::default() }
+        Self { scope, name, once: None, needs: None, origin: Origin::default(), rush: false }
     }
 }
 
@@ -110,7 +113,12 @@ impl Db {
         E: Refusal,
         F: AsyncFn(&mut Tx) -> Result<T, E>,
     {
-        let mut tx = match Tx::open(self, task).await {
+        let entered = task.rush.then(|| self.crowd.enter(task.scope.reach));
+        let flush = entered.as_ref().map_or(Flush::WithCommit, Entered::flush);
+        if flush == Flush::AfterCommit {
+            metrics::counter!("pg_lazy_commits_total", "write" => task.name).increment(1);
+        }
+        let mut tx = match Tx::open(self, task, flush).await {
             Ok(tx) => tx,
             Err(error) => return Attempt::Away(error),
         };

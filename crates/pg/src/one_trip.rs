@@ -1,0 +1,251 @@
+//! A write in one round trip: its whole rule is one function of the slice's schema, which does what
+//! its caller has planned if all that the plan took for granted holds under the lock, and nothing
+//! otherwise. Then the slice goes the usual way.
+//!
+//! The packet: begin, scope, whether the user may, the call, commit. The standing is read and judged
+//! inside the packet (`log.may()`), because nobody is asked between the first and the last of it.
+//! The function tells what it did through `log.emit_one`, so the head is locked last.
+//!
+//! Several such calls of one venue may go together, in one transaction and one packet: what each of
+//! them locks is locked before the first of them is called, in one order, because behind the first
+//! the head is held. If anything fails, nothing of them was done, and each goes on alone.
+
+use std::sync::Arc;
+
+use kernel::event::{Batch, Event};
+use kernel::ids::{DeviceId, VenueId};
+use kernel::role::{Grant, Permission, Role};
+use kernel::scope::Reach;
+use postgres_types::ToSql;
+use serde_json::value::RawValue;
+use tokio_postgres::{Row, Statement};
+use uuid::Uuid;
+
+use crate::barrier::{self, Entered, Flush};
+use crate::control::Control;
+use crate::sql::Param;
+use crate::tx::{Prepared, SCOPE, SCOPE_LAZILY, as_sync, prepare, send_prepared, standing};
+use crate::write::WriteTask;
+use crate::{Columns, Db, DbError, log};
+
+/// The call of a function that does all of a write.
+///
+/// It answers one row when it did, with `seq`, `at` and `prev_at` of `log.emit_one` and the `data`
+/// that it gave there; none when it did nothing.
+pub struct Call {
+    /// A constant of a store.
+    pub sql: &'static str,
+    /// Its parameters.
+    pub params: Vec<Param>,
+    /// What it tells. The function may put more into `data`: the row's is what was told.
+    pub event: Event,
+    /// What it locks, in the order of the slice: taken beforehand when several go together.
+    pub locks: Vec<Lock>,
+}
+
+/// Rows that a call locks.
+pub struct Lock {
+    /// A constant of a store, which locks the rows `$2` of the venue `$1` in the order of their ids.
+    pub sql: &'static str,
+    /// Their ids.
+    pub ids: Vec<Uuid>,
+}
+
+/// What came of one call: its row and what it told, if it did what it was to do.
+pub type Called = Result<Option<(Row, Batch)>, DbError>;
+
+/// The statement that judges the standing inside the packet: `$1` to `$3` as the standing's own,
+/// `$4` the roles and `$5` the profiles that may.
+pub(crate) fn may_sql(standing_sql: &str) -> Arc<str> {
+    format!(
+        // A row in any case: whoever is nobody must not inherit the word of the call before.
+        "select s.active, s.role, s.profile, set_config('app.may', case when s.active and \
+             coalesce(case when s.profile is null then s.role = any($4) \
+                      else s.profile = any($5) end, false) then 'yes' else 'no' end, true) \
+         from (values (1)) one (one) left join ({standing_sql}) s on true"
+    )
+    .into()
+}
+
+/// The names of those who may: roles, and profiles of devices.
+fn who_may(grant: Grant) -> (Vec<&'static str>, Vec<&'static str>) {
+    let owner = grant.owner.then_some(Role::Owner);
+    let roles = grant.roles.iter().copied().chain(owner).map(Role::as_str).collect();
+    (roles, grant.profiles.iter().map(|profile| profile.as_str()).collect())
+}
+
+impl Db {
+    /// Runs calls of one venue, in this order, in one packet and one transaction. Each has an answer of
+    /// its own: `None` when nothing was done and nothing is known, `Forbidden` and `UserGone` by its
+    /// user's standing; neither is anything to the others.
+    ///
+    /// # Errors
+    /// The database's failures. Then nothing of all that was done, or the connection was lost and
+    /// nobody knows: the functions find out when they are called again.
+    pub async fn write_together(
+        &self,
+        calls: &[(&WriteTask, &Call)],
+    ) -> Result<Vec<Called>, DbError> {
+        let Some((first, _)) = calls.first() else { return Ok(Vec::new()) };
+        let Reach::Venue(venue) = first.scope.reach else { return Err(DbError::Forbidden) };
+        let Some(may_sql) = &self.may_sql else {
+            return Ok(calls.iter().map(|_| Ok(None)).collect());
+        };
+        let askers = calls.iter().map(|(task, _)| Asker::of(task, venue));
+        let askers = askers.collect::<Result<Vec<_>, _>>()?;
+        // Each counts as one of the crowd: several are a rush.
+        let entered: Vec<Entered> = askers
+            .iter()
+            .filter(|it| it.rush)
+            .map(|_| self.crowd.enter(first.scope.reach))
+            .collect();
+        let flush = entered.last().map_or(Flush::WithCommit, Entered::flush);
+        let lazily = flush == Flush::AfterCommit;
+        let conn = self.connection().await?;
+        let locks = gathered(calls);
+        let mut packet = Packet::default();
+        packet.add(prepare(&conn, "begin").await?, Vec::new());
+        let scope = prepare(&conn, if lazily { SCOPE_LAZILY } else { SCOPE }).await?;
+        for (sql, ids) in &locks {
+            if packet.len() == 1 {
+                packet.add(scope.clone(), askers.first().map(Asker::scope).unwrap_or_default());
+            }
+            packet.add(prepare(&conn, sql).await?, vec![&venue, ids]);
+        }
+        let before = packet.len();
+        for (asker, (_, call)) in askers.iter().zip(calls) {
+            packet.add(scope.clone(), asker.scope());
+            packet.add(conn.prepare_cached(may_sql).await?, asker.may());
+            let params = call.params.iter().map(as_sync).collect();
+            packet.add(prepare(&conn, call.sql).await?, params);
+        }
+        packet.add(prepare(&conn, "commit").await?, Vec::new());
+        if lazily && !Control::Barrier.is_out() {
+            packet.add(prepare(&conn, barrier::FLUSH).await?, Vec::new());
+        }
+        let mut rows = Vec::with_capacity(packet.len());
+        for answer in send_prepared(&conn, &packet.sent()).await {
+            rows.push(answer?);
+        }
+        let mut rows = rows.into_iter().skip(before);
+        let mut called = Vec::with_capacity(calls.len());
+        for (asker, (_, call)) in askers.iter().zip(calls) {
+            let _scope = rows.next();
+            let (known, done) = (rows.next(), rows.next());
+            called.push(asker.answer(&known.unwrap_or_default(), done.unwrap_or_default(), call));
+        }
+        Ok(called)
+    }
+}
+
+/// What is sent at once: statements with their parameters.
+#[derive(Default)]
+struct Packet<'a> {
+    statements: Vec<Statement>,
+    params: Vec<Vec<&'a (dyn ToSql + Sync)>>,
+}
+
+impl<'a> Packet<'a> {
+    fn add(&mut self, statement: Statement, params: Vec<&'a (dyn ToSql + Sync)>) {
+        self.statements.push(statement);
+        self.params.push(params);
+    }
+
+    fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    fn sent(&self) -> Vec<Prepared<'_>> {
+        self.statements.iter().zip(self.params.iter().map(Vec::as_slice)).collect()
+    }
+}
+
+/// Who asks, as the statements take it.
+struct Asker {
+    venue: VenueId,
+    needs: Permission,
+    rush: bool,
+    venue_text: String,
+    venue_id: Uuid,
+    user_text: String,
+    user_id: Uuid,
+    device_id: Option<DeviceId>,
+    roles: Vec<&'static str>,
+    profiles: Vec<&'static str>,
+}
+
+impl Asker {
+    fn of(task: &WriteTask, venue: VenueId) -> Result<Self, DbError> {
+        let needs = task.needs.filter(|_| task.scope.reach == Reach::Venue(venue));
+        let needs = needs.ok_or(DbError::Forbidden)?;
+        let (roles, profiles) = who_may(needs.grant());
+        let user_id = task.scope.actor();
+        Ok(Self {
+            venue,
+            needs,
+            rush: task.rush,
+            venue_text: venue.0.to_string(),
+            venue_id: venue.0,
+            user_text: user_id.to_string(),
+            user_id,
+            device_id: task.scope.device,
+            roles,
+            profiles,
+        })
+    }
+
+    fn scope(&self) -> Vec<&(dyn ToSql + Sync)> {
+        vec![&self.venue_text, &self.user_text]
+    }
+
+    fn may(&self) -> Vec<&(dyn ToSql + Sync)> {
+        vec![&self.venue_id, &self.user_id, &self.device_id, &self.roles, &self.profiles]
+    }
+
+    fn answer(&self, known: &[Row], mut done: Vec<Row>, call: &Call) -> Called {
+        if !standing(known.first())?.may(self.needs) {
+            return Err(DbError::Forbidden);
+        }
+        let Some(done) = done.pop() else { return Ok(None) };
+        let mut event = call.event.clone();
+        event.data = RawValue::from_string(done.col::<String>("data")?)?;
+        let batch = log::batch(self.venue, &[event], &done)?;
+        Ok(Some((done, batch)))
+    }
+}
+
+/// What several calls lock, each statement once, its rows in the order of their ids. One call alone
+/// locks by itself.
+fn gathered(calls: &[(&WriteTask, &Call)]) -> Vec<(&'static str, Vec<Uuid>)> {
+    let mut gathered: Vec<(&'static str, Vec<Uuid>)> = Vec::new();
+    if calls.len() < 2 {
+        return gathered;
+    }
+    for lock in calls.iter().flat_map(|(_, call)| &call.locks) {
+        match gathered.iter_mut().find(|(sql, _)| *sql == lock.sql) {
+            Some((_, ids)) => ids.extend(&lock.ids),
+            None => gathered.push((lock.sql, lock.ids.clone())),
+        }
+    }
+    for (_, ids) in &mut gathered {
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    gathered.retain(|(_, ids)| !ids.is_empty());
+    gathered
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::role::{Permission, Profile};
+
+    use super::*;
+
+    #[test]
+    fn owners_stand_beside_the_roles_of_the_table() {
+        let (roles, profiles) = who_may(Permission::ScanTickets.grant());
+        assert_eq!(roles, ["manager", "scanner", "owner"]);
+        assert_eq!(profiles, [Profile::Scanner.as_str()]);
+        assert!(who_may(Permission::ReportDevice.grant()).0.is_empty());
+    }
+}
