@@ -38,6 +38,14 @@ impl Names {
     }
 }
 
+impl Names {
+    /// The stream of work.
+    pub(crate) fn work(&self) -> String {
+        let name = &self.namespace;
+        if self.sharded { format!("{name}{{p00}}:work") } else { format!("{name}work") }
+    }
+}
+
 /// The venue's partition: the random end of its id.
 pub(crate) fn partition(venue: VenueId) -> u8 {
     venue.0.as_bytes().last().copied().unwrap_or(0) % PARTITIONS

@@ -30,4 +30,11 @@ pub enum Control {
         /// Where.
         venue: VenueId,
     },
+    /// What events of a venue said of a person was erased: nobody may tell it any more.
+    EventsForgotten {
+        /// Whose log.
+        venue: VenueId,
+        /// The last event that may have been erased.
+        until: i64,
+    },
 }

@@ -16,6 +16,7 @@ use crate::publisher::{self, Publisher};
 use crate::queue::Queue;
 use crate::state::{Links, RedisState};
 use crate::subscriber::{Request, Subscriber};
+use crate::work::Work;
 
 /// The way to the other workers. Clones share it.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ pub struct Bus {
     links: Links,
     queue: Arc<Queue>,
     requests: mpsc::UnboundedSender<Request>,
+    work: Work,
 }
 
 impl Bus {
@@ -37,16 +39,18 @@ impl Bus {
         let links = Links::new(config.redis_url.is_some(), ears.clone());
         // One small message per venue that becomes active or idle: bounded by the venues' number.
         let (requests, inbox) = mpsc::unbounded_channel();
+        let mut work = Work::away();
         if let Some(url) = config.redis_url {
             let target = link::Target::new(&url, config.sharded).map_err(BusError::Address)?;
             let names = Names::new(config.namespace, config.sharded);
             let (origin, _) = uuid::Uuid::new_v4().as_u64_pair();
+            work = Work::new(target.clone(), &names, origin, links.clone());
             let publisher = Publisher::new(target.clone(), names.clone(), origin, links.clone());
             tokio::spawn(publisher.run(Arc::downgrade(&queue)));
             let subscriber = Subscriber::new(target, names, origin, links.clone(), ears.clone());
             tokio::spawn(subscriber.run(inbox));
         }
-        Ok((Self { ears, links, queue, requests }, incoming))
+        Ok((Self { ears, links, queue, requests, work }, incoming))
     }
 
     /// Tells the own sockets and the other workers what was committed. Never waits, never fails:
@@ -105,6 +109,12 @@ impl Bus {
         if self.state() != RedisState::Off {
             let _ = self.requests.send(Request::Unsubscribe(venue));
         }
+    }
+
+    /// Work that any worker may do.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        &self.work
     }
 
     /// Whether Redis carries events right now.

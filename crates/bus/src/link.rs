@@ -14,8 +14,8 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, Msg, ProtocolVersion,
-    PushInfo, PushKind, RedisResult,
+    AsyncConnectionConfig, Client, ConnectionInfo, FromRedisValue, IntoConnectionInfo, Msg,
+    ProtocolVersion, PushInfo, PushKind, RedisResult,
 };
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -80,6 +80,24 @@ impl Target {
         }
     }
 
+    /// A connection for commands that may take so long.
+    pub(crate) async fn desk(&self, longest: Duration) -> RedisResult<Desk> {
+        match self {
+            Self::One(client) => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(CONNECT_DEADLINE))
+                    .set_response_timeout(Some(longest));
+                let connection = client.get_multiplexed_async_connection_with_config(&config);
+                Ok(Desk::One(connection.await?))
+            }
+            Self::Cluster(_) => {
+                let builder = self.cluster_builder();
+                let client = builder.map(|builder| builder.response_timeout(longest).build());
+                Ok(Desk::Cluster(connect(client.transpose()?).await?))
+            }
+        }
+    }
+
     /// A connection to listen on.
     pub(crate) async fn inlet(&self) -> RedisResult<(Switch, Messages)> {
         match self {
@@ -107,6 +125,29 @@ async fn connect(client: Option<ClusterClient>) -> RedisResult<ClusterConnection
 
 fn timed_out() -> redis::RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
+
+/// Asks Redis.
+#[derive(Clone)]
+pub(crate) enum Desk {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Desk {
+    pub(crate) async fn ask<T: FromRedisValue>(&mut self, command: &redis::Cmd) -> RedisResult<T> {
+        match self {
+            Self::One(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+
+    pub(crate) async fn run(&mut self, commands: &redis::Pipeline) -> RedisResult<()> {
+        match self {
+            Self::One(connection) => commands.query_async(connection).await,
+            Self::Cluster(connection) => commands.query_async(connection).await,
+        }
+    }
 }
 
 /// Publishes.

@@ -14,13 +14,17 @@ use crate::{Bus, BusConfig, Control, Incoming, Notice, Origin, RedisState};
 const VENUE: VenueId = VenueId(uuid::Uuid::from_u128(1));
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn batch(seq: i64) -> Batch {
+pub(crate) fn batch(seq: i64) -> Batch {
     Batch {
         venue: VENUE,
         first_seq: seq,
         at: Timestamp::from_microsecond(seq).unwrap(),
         prev_at: Timestamp::from_microsecond(seq - 1).unwrap(),
-        frames: vec![Frame { topic: Topic::Seats, json: Bytes::from(format!("{{\"n\":{seq}}}")) }],
+        frames: vec![Frame {
+            topic: Topic::Seats,
+            follow: None,
+            json: Bytes::from(format!("{{\"n\":{seq}}}")),
+        }],
     }
 }
 
@@ -29,7 +33,7 @@ fn start(url: &str) -> (Bus, Incoming) {
     Bus::start(config).unwrap()
 }
 
-async fn until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < PATIENCE, "{what} did not happen");
@@ -39,7 +43,10 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) -> Duration {
 }
 
 /// The next notice that `wanted` takes; others are passed over.
-async fn hear<T>(incoming: &mut Incoming, mut wanted: impl FnMut(Notice) -> Option<T>) -> T {
+pub(crate) async fn hear<T>(
+    incoming: &mut Incoming,
+    mut wanted: impl FnMut(Notice) -> Option<T>,
+) -> T {
     timeout(PATIENCE, async {
         loop {
             if let Some(found) = wanted(incoming.next().await.expect("the bus lives")) {
@@ -51,14 +58,14 @@ async fn hear<T>(incoming: &mut Incoming, mut wanted: impl FnMut(Notice) -> Opti
     .expect("nothing was heard")
 }
 
-fn remote(notice: Notice) -> Option<Batch> {
+pub(crate) fn remote(notice: Notice) -> Option<Batch> {
     match notice {
         Notice::Batch(batch, Origin::Remote) => Some(batch),
         _ => None,
     }
 }
 
-fn connected(notice: Notice) -> Option<()> {
+pub(crate) fn connected(notice: Notice) -> Option<()> {
     matches!(notice, Notice::Connected).then_some(())
 }
 

@@ -143,7 +143,7 @@ mod tests {
             first_seq: seq,
             at: Timestamp::UNIX_EPOCH,
             prev_at: Timestamp::UNIX_EPOCH,
-            frames: vec![Frame { topic: Topic::Seats, json }],
+            frames: vec![Frame { topic: Topic::Seats, follow: None, json }],
         }
     }
 

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! "RL" · version 1 · kind · origin u64
-//! kind 1, batch:   venue 16 · first_seq i64 · at i64 · prev_at i64 · n u16 · n × (topic i16 · len u32 · JSON)
+//! kind 1, batch:   venue 16 · first_seq i64 · at i64 · prev_at i64 · n u16 · n × (audience i16 · entity 16 where it is followed · len u32 · JSON)
 //! kind 2, control: JSON
 //! kind 3, presence: JSON
 //! ```
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use jiff::Timestamp;
-use kernel::event::{Batch, Frame, Topic};
+use kernel::event::{Batch, Frame};
+use kernel::follow::{Audience, Follow};
 use kernel::ids::VenueId;
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ const PRESENCE: u8 = 3;
 const HEADER_BYTES: usize = 2 + 1 + 1 + 8;
 const BATCH_HEADER_BYTES: usize = HEADER_BYTES + 16 + 8 + 8 + 8 + 2;
 const FRAME_HEADER_BYTES: usize = 2 + 4;
+const ENTITY_BYTES: usize = 16;
 
 /// A message of this or another worker.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,8 +42,12 @@ pub(crate) struct NotAMessage;
 
 /// How many bytes a batch takes.
 pub(crate) fn batch_bytes(batch: &Batch) -> usize {
-    batch.frames.iter().map(|f| FRAME_HEADER_BYTES + f.json.len()).sum::<usize>()
-        + BATCH_HEADER_BYTES
+    batch.frames.iter().map(frame_bytes).sum::<usize>() + BATCH_HEADER_BYTES
+}
+
+fn frame_bytes(frame: &Frame) -> usize {
+    let entity = if frame.follow.is_some() { ENTITY_BYTES } else { 0 };
+    FRAME_HEADER_BYTES + entity + frame.json.len()
 }
 
 fn header(kind: u8, origin: u64, len: usize) -> BytesMut {
@@ -62,7 +68,11 @@ pub(crate) fn encode_batch(batch: &Batch, origin: u64) -> Option<Bytes> {
     out.put_i64(batch.prev_at.as_microsecond());
     out.put_u16(u16::try_from(batch.frames.len()).ok()?);
     for frame in &batch.frames {
-        out.put_i16(frame.topic.number());
+        let followers = frame.follow.map(Follow::topic);
+        out.put_i16(Audience { topic: frame.topic, followers }.number());
+        if let Some(follow) = frame.follow {
+            out.put_slice(follow.id().as_bytes());
+        }
         out.put_u32(u32::try_from(frame.json.len()).ok()?);
         out.put_slice(&frame.json);
     }
@@ -116,14 +126,19 @@ fn decode_batch(mut bytes: Bytes) -> Result<Batch, NotAMessage> {
     }
     let mut frames = Vec::with_capacity(usize::from(count).min(1024));
     for _ in 0..count {
-        let topic = bytes.try_get_i16().map_err(|_| NotAMessage)?;
-        let topic = Topic::from_number(topic).ok_or(NotAMessage)?;
+        let audience = bytes.try_get_i16().map_err(|_| NotAMessage)?;
+        let audience = Audience::from_number(audience).ok_or(NotAMessage)?;
+        let mut entity = [0; ENTITY_BYTES];
+        if audience.followers.is_some() {
+            bytes.try_copy_to_slice(&mut entity).map_err(|_| NotAMessage)?;
+        }
+        let follow = audience.follow(Uuid::from_bytes(entity));
         let len = bytes.try_get_u32().map_err(|_| NotAMessage)?;
         let len = usize::try_from(len).map_err(|_| NotAMessage)?;
         if len > bytes.len() {
             return Err(NotAMessage);
         }
-        frames.push(Frame { topic, json: bytes.split_to(len) });
+        frames.push(Frame { topic: audience.topic, follow, json: bytes.split_to(len) });
     }
     if !bytes.is_empty() {
         return Err(NotAMessage);
@@ -140,18 +155,22 @@ fn decode_batch(mut bytes: Bytes) -> Result<Batch, NotAMessage> {
 
 #[cfg(test)]
 mod tests {
+    use kernel::event::Topic;
     use kernel::ids::UserId;
     use proptest::prelude::*;
 
     use super::*;
 
     fn batches() -> impl Strategy<Value = Batch> {
-        let frame = (0_i16..11, proptest::collection::vec(any::<u8>(), 0..300)).prop_map(
-            |(topic, json)| Frame {
-                topic: Topic::from_number(topic).unwrap(),
-                json: Bytes::from(json),
-            },
-        );
+        let json = proptest::collection::vec(any::<u8>(), 0..300);
+        let frame =
+            (0_i16..13, 0_i16..16, any::<u128>(), json).prop_map(|(topic, followers, id, json)| {
+                let mut audience = Audience::from(Topic::from_number(topic).unwrap());
+                let followers = Topic::from_number(followers).filter(|topic| topic.is_private());
+                audience.followers = followers.or(audience.followers);
+                let follow = audience.follow(Uuid::from_u128(id));
+                Frame { topic: audience.topic, follow, json: Bytes::from(json) }
+            });
         let micros = 0..4_000_000_000_000_000_i64;
         (
             any::<u128>(),
