@@ -60,7 +60,13 @@ impl Caller {
         let claims = match bearer(request) {
             // Whoever signs in or refreshes may still send the token that has expired.
             _ if needed == Permission::Enter => None,
-            Ok(Some(token)) => Some(app.keys().verify(token).map_err(bad_token)?),
+            Ok(Some(token)) => Some(app.keys().verify(token).map_err(|error| {
+                // A device that was revoked goes on with the token that it has.
+                if let (TokenError::Revoked, Some(device)) = (error, app.keys().device_of(token)) {
+                    app.note_refused(device.venue, device.id);
+                }
+                bad_token(error)
+            })?),
             Ok(None) => None,
             Err(error) => return Err(error),
         };

@@ -71,6 +71,37 @@ pub struct Answer {
     pub(crate) replayed: bool,
 }
 
+impl Answer {
+    /// 200 with this body, for a write that was done at `pos`.
+    ///
+    /// # Errors
+    /// When the body cannot be written as JSON, which is a bug of its type.
+    pub fn done(body: &impl Serialize, pos: Option<Pos>) -> Result<Self, serde_json::Error> {
+        let json = serde_json::to_string(body)?;
+        Ok(Self { status: 200, json, version: None, pos, replayed: false })
+    }
+}
+
+impl Answer {
+    /// HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The body, if there is one.
+    #[must_use]
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(&self.json).ok()
+    }
+
+    /// The same with another body, for what is learnt after the write and is not to be stored.
+    #[must_use]
+    pub fn with_json(self, body: &serde_json::Value) -> Self {
+        Self { json: body.to_string(), ..self }
+    }
+}
+
 impl Responder for Answer {
     type Body = BoxBody;
 
@@ -101,7 +132,7 @@ impl Responder for Answer {
 
 /// A refusal that was stored, with what every problem has and the row does not: a type, and the id
 /// of the request that asks again.
-fn refusal(stored: &str, request: &str) -> String {
+pub(crate) fn refusal(stored: &str, request: &str) -> String {
     #[derive(Deserialize)]
     struct Named<'a> {
         code: &'a str,

@@ -4,17 +4,19 @@ use std::time::Instant;
 
 use bus::Bus;
 use kernel::clock::Clock;
-use kernel::ids::{UserId, VenueId};
+use kernel::event::Pos;
+use kernel::ids::{DeviceId, UserId, VenueId};
 use kernel::problem::Problem;
 use kernel::role::{Needs, Permission, Standing};
 use kernel::scope::{Origin, Scope};
 use pg::control::Control;
 use pg::write::Refusal;
-use pg::{Db, DbError, OnceKey, Outcome, Query, Reader, Reply, Tx, WriteTask};
+use pg::{Call, Db, DbError, OnceKey, Outcome, Query, Reader, Reply, Row, Tx, WriteTask, params};
 
 use crate::actor::Actor;
 use crate::address::ClientAddress;
 use crate::answer::Answer;
+use crate::gather::{CALLS_TOGETHER_MAX, Gatherer};
 use crate::rate::{self, Caller, Limiter, Rate, Rates};
 use crate::rejection::Rejection;
 use crate::token::Keyring;
@@ -29,6 +31,9 @@ pub struct App {
     bus: Bus,
     keys: Keyring,
     standing_sql: &'static str,
+    refused_sql: Option<&'static str>,
+    gatherer: Gatherer,
+    calls_together: usize,
     limiter: Limiter,
     rates: Rates,
 }
@@ -41,13 +46,44 @@ impl App {
             let bus = bus.clone();
             pg::control::publish_early(move |batch| bus.publish(batch));
         }
-        Self { db, bus, keys, standing_sql, limiter: Limiter::default(), rates: Rates::FREE }
+        Self {
+            db,
+            bus,
+            keys,
+            standing_sql,
+            refused_sql: None,
+            gatherer: Gatherer::default(),
+            calls_together: CALLS_TOGETHER_MAX,
+            limiter: Limiter::default(),
+            rates: Rates::FREE,
+        }
     }
 
     /// The same with limits: the threads of one worker share the limiter.
     #[must_use]
     pub fn limited(self, limiter: Limiter, rates: Rates) -> Self {
         Self { limiter, rates, ..self }
+    }
+
+    /// The same, noting devices that are not trusted and try all the same: `$1` is the venue, `$2`
+    /// the device, `$3` the clock's offset.
+    #[must_use]
+    pub fn noting_refused(self, sql: &'static str) -> Self {
+        Self { refused_sql: Some(sql), ..self }
+    }
+
+    /// The same with at most so many calls in one packet; 1 is each by itself.
+    #[must_use]
+    pub fn with_calls_together(self, most: usize) -> Self {
+        Self { calls_together: most, ..self }
+    }
+
+    pub(crate) fn calls_together(&self) -> usize {
+        self.calls_together
+    }
+
+    pub(crate) fn gatherer(&self) -> &Gatherer {
+        &self.gatherer
     }
 
     /// The rates that it keeps.
@@ -99,13 +135,56 @@ impl App {
         G: Needs,
         F: AsyncFn(&mut Tx) -> Result<T, E> + 'static,
     {
-        let task = WriteTask {
+        self.spawn_write(actor, Self::task(actor, once, false), op).await
+    }
+
+    /// As `write`, for what comes in crowds on one venue: holds, bookings, scans. While it does,
+    /// such writes give their locks back before they wait for the disk. Each is as durable when it
+    /// is answered as any other.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub async fn rush<T, E, G, F>(
+        &self,
+        actor: &Actor<G>,
+        once: Option<OnceKey>,
+        op: F,
+    ) -> Result<Answer, Rejection>
+    where
+        T: Reply + 'static,
+        E: Refusal + std::fmt::Debug + 'static,
+        G: Needs,
+        F: AsyncFn(&mut Tx) -> Result<T, E> + 'static,
+    {
+        self.spawn_write(actor, Self::task(actor, once, true), op).await
+    }
+
+    fn task<G: Needs>(actor: &Actor<G>, once: Option<OnceKey>, rush: bool) -> WriteTask {
+        WriteTask {
             scope: actor.scope,
             name: G::PERMISSION.name(),
             once,
             needs: Some(G::PERMISSION),
             origin: actor.origin.clone(),
-        };
+            rush,
+        }
+    }
+
+    async fn spawn_write<T, E, G, F>(
+        &self,
+        actor: &Actor<G>,
+        task: WriteTask,
+        op: F,
+    ) -> Result<Answer, Rejection>
+    where
+        T: Reply + 'static,
+        E: Refusal + std::fmt::Debug + 'static,
+        G: Needs,
+        F: AsyncFn(&mut Tx) -> Result<T, E> + 'static,
+    {
+        if Control::DropGuard.is_out() {
+            return self.run(&task, op).await;
+        }
         let (app, staff) = (self.clone(), actor.standing.is_staff());
         let running = actix_web::rt::spawn(async move {
             let answer = app.run(&task, op).await;
@@ -122,6 +201,53 @@ impl App {
             let detail = "Nothing was changed. The mistake is logged under this requestId.";
             Err(Problem::new(500, "internal", "The server made a mistake", detail).into())
         })
+    }
+
+    /// Runs `op` in one transaction, one of several of a request that is done in parts, and
+    /// publishes its events. Each part is whole by itself.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub async fn part<T, E, G, F>(
+        &self,
+        actor: &Actor<G>,
+        op: F,
+    ) -> Result<(T, Option<Pos>), Rejection>
+    where
+        T: Reply + 'static,
+        E: Refusal + std::fmt::Debug + 'static,
+        G: Needs,
+        F: AsyncFn(&mut Tx) -> Result<T, E> + 'static,
+    {
+        let (app, task) = (self.clone(), Self::task(actor, None, true));
+        let running = actix_web::rt::spawn(async move {
+            match app.db.write(&task, op).await {
+                Ok(Outcome::Done { value, batch, .. }) => {
+                    let pos = batch.as_ref().map(kernel::event::Batch::pos);
+                    if let Some(batch) = batch {
+                        app.bus.publish(batch);
+                    }
+                    Ok((value, pos))
+                }
+                // There is no key, so there is nothing to repeat.
+                Ok(Outcome::Replayed(_)) => Err(DbError::Replay.into()),
+                Err(error) => Err(Rejection::of(&error)),
+            }
+        });
+        running.await.unwrap_or_else(|_| Err(DbError::Replay.into()))
+    }
+
+    /// Runs a write that is one call, in one round trip, and publishes its event. `None`: nothing
+    /// was done; `rush` finds out why. Calls of one venue that wait go together, see `gather`.
+    ///
+    /// # Errors
+    /// By the caller's standing; when the database fails, it may have been done.
+    pub async fn call<G: Needs>(
+        &self,
+        actor: &Actor<G>,
+        call: Call,
+    ) -> Result<Option<(Row, Pos)>, Rejection> {
+        self.gather(Self::task(actor, None, true), call).await.map_err(Rejection::from)
     }
 
     async fn run<T, E, F>(&self, task: &WriteTask, op: F) -> Result<Answer, Rejection>
@@ -192,6 +318,26 @@ impl App {
             let noted = db.write(&task, async |tx| tx.audit("denied", ("user", user.0), &detail));
             if let Err(error) = noted.await {
                 tracing::warn!(%error, "edge.denied not written down");
+            }
+        });
+    }
+
+    /// Writes down, in a transaction of its own, that a device tried which is not trusted. Nobody
+    /// waits for it, and it is done no more often than `DENIED`.
+    pub fn note_refused(&self, venue: VenueId, device: DeviceId) {
+        let Some(sql) = self.refused_sql else { return };
+        if self.limiter.take(Caller::Refused(device), DENIED, Instant::now()).is_err() {
+            return;
+        }
+        let (db, task) =
+            (self.db.clone(), WriteTask::job("note_refused", Scope::venue(venue, None)));
+        actix_web::rt::spawn(async move {
+            let noted = db.write(&task, async |tx| {
+                tx.change(sql, params![venue, device, tx.clock_offset_micros()]);
+                Ok::<(), DbError>(())
+            });
+            if let Err(error) = noted.await {
+                tracing::warn!(%error, "edge.refused device not written down");
             }
         });
     }

@@ -23,6 +23,9 @@ const NUL: &[u8] = b"\\u0000";
 
 /// What a body may be. Unknown fields are refused by `#[serde(deny_unknown_fields)]`.
 pub trait Input: DeserializeOwned + 'static {
+    /// How large it may be. Only batches are larger than others.
+    const MAX_BYTES: usize = BODY_MAX_BYTES;
+
     /// The rules that the type alone does not state. Adds what is broken to `errors`.
     fn check(&self, _errors: &mut Errors) {}
 }
@@ -111,7 +114,7 @@ impl<T> Body<T> {
 
 impl<T: Input> Body<T> {
     async fn read(payload: Payload) -> Result<Self, Rejection> {
-        let bytes = tokio::time::timeout(BODY_MAX, read(payload))
+        let bytes = tokio::time::timeout(BODY_MAX, read(payload, T::MAX_BYTES))
             .await
             .map_err(|_| Rejection::from(too_slow()))??;
         let value = parse(&bytes)?;
@@ -139,15 +142,15 @@ impl<T: Input> FromRequest for Body<T> {
     }
 }
 
-async fn read(mut payload: Payload) -> Result<Bytes, Rejection> {
+pub(crate) async fn read(mut payload: Payload, max_bytes: usize) -> Result<Bytes, Rejection> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {
             let detail = format!("The body broke off: {error}. Send the request again.");
             Rejection::from(Problem::new(400, "body_broken", "The body is broken", detail))
         })?;
-        if bytes.len() + chunk.len() > BODY_MAX_BYTES {
-            return Err(too_large());
+        if bytes.len() + chunk.len() > max_bytes {
+            return Err(too_large(max_bytes));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -165,8 +168,10 @@ fn parse<T: Input>(bytes: &[u8]) -> Result<T, Rejection> {
         let detail = "The body has the character U+0000 in a text. Send it without.";
         return Err(Problem::new(400, "body_has_nul", "The body is broken", detail).into());
     }
-    let json = &mut serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(json).map_err(|error| refused(&error))?;
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| refused(&error))?;
+    // Two documents in one body: one of them would be overlooked, here or by whoever is in front.
+    json.end().map_err(|error| broken(&error))?;
     let mut errors = Errors::default();
     value.check(&mut errors);
     if errors.0.is_empty() { Ok(value) } else { Err(invalid(errors.0)) }
@@ -175,13 +180,17 @@ fn parse<T: Input>(bytes: &[u8]) -> Result<T, Rejection> {
 fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Rejection {
     let inner = error.inner();
     if !inner.is_data() {
-        let detail = format!("The body is not JSON: {inner}.");
-        return Problem::new(400, "body_broken", "The body is broken", detail).into();
+        return broken(inner);
     }
     let path = error.path().to_string();
     let pointer = if path == "." { String::new() } else { pointer(&path) };
     let code = if inner.to_string().starts_with("unknown field") { "unknown" } else { "invalid" };
     invalid(vec![FieldError { pointer, code, detail: format!("{inner}.") }])
+}
+
+fn broken(error: &serde_json::Error) -> Rejection {
+    let detail = format!("The body is not JSON: {error}.");
+    Problem::new(400, "body_broken", "The body is broken", detail).into()
 }
 
 /// `seats[3].name` as a JSON pointer: `/seats/3/name`.
@@ -225,12 +234,12 @@ fn not_json() -> Rejection {
     Problem::new(415, "not_json", "The body is not JSON", detail).into()
 }
 
-fn too_large() -> Rejection {
-    let detail = format!("A body has at most {BODY_MAX_BYTES} bytes. Split it into several.");
+fn too_large(max_bytes: usize) -> Rejection {
+    let detail = format!("A body has at most {max_bytes} bytes. Split it into several.");
     Problem::new(413, "body_too_large", "The body is too large", detail).into()
 }
 
-fn too_slow() -> Problem {
+pub(crate) fn too_slow() -> Problem {
     let detail = format!("The body did not arrive within {} seconds.", BODY_MAX.as_secs());
     Problem::new(408, "body_too_slow", "The body came too slowly", detail)
 }

@@ -9,6 +9,7 @@ use crate::body::Body;
 use crate::late::{Late, late};
 use crate::limits::{KEY_MAX_CHARS, KEY_MIN_CHARS};
 use crate::rejection::Rejection;
+use crate::upload::Upload;
 
 const HEADER: &str = "Idempotency-Key";
 
@@ -28,6 +29,13 @@ impl Once {
         Some(self.0)
     }
 
+    /// The key for a write of this file.
+    #[must_use]
+    pub fn of_upload(mut self, upload: &Upload) -> Option<OnceKey> {
+        self.0.body_hash = upload.hash.to_vec();
+        Some(self.0)
+    }
+
     /// The key for a write without a body.
     #[must_use]
     pub fn alone(self) -> Option<OnceKey> {
@@ -40,6 +48,12 @@ impl OnceIfGiven {
     #[must_use]
     pub fn of<T>(self, body: &Body<T>) -> Option<OnceKey> {
         self.0.and_then(|key| Once(key).of(body))
+    }
+
+    /// The key for a write of this file.
+    #[must_use]
+    pub fn of_upload(self, upload: &Upload) -> Option<OnceKey> {
+        self.0.and_then(|key| Once(key).of_upload(upload))
     }
 
     /// The key for a write without a body.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use kernel::ids::{UserId, VenueId};
+use kernel::ids::{DeviceId, UserId, VenueId};
 use kernel::problem::Problem;
 
 /// Callers that are remembered at most.
@@ -58,6 +58,8 @@ pub(crate) enum Caller {
     Venue(VenueId),
     /// Attempts of a user that were denied and are to be written down.
     Denied(UserId),
+    /// Attempts of a device that is not trusted and are to be written down.
+    Refused(DeviceId),
 }
 
 /// Who has asked when. Clones share it: one per worker.

@@ -65,7 +65,7 @@ impl Revoked {
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert((user, venue), now);
             }
-            Control::UserRevoked { .. } => {}
+            Control::UserRevoked { .. } | Control::EventsForgotten { .. } => {}
         }
     }
 

@@ -182,6 +182,14 @@ impl Keyring {
         Ok(claims)
     }
 
+    /// The device that a token of ours was made for, whether or not it still counts.
+    pub(crate) fn device_of(&self, token: &str) -> Option<DeviceClaim> {
+        let hash = sha256(token.as_bytes());
+        let known =
+            self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        known.or_else(|| self.check_signature(token).ok()).and_then(|claims| claims.device)
+    }
+
     fn check_signature(&self, token: &str) -> Result<Claims, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.typ.as_deref() != Some(TOKEN_TYPE) {

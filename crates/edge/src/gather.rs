@@ -1,0 +1,157 @@
+//! Calls of one venue that wait for one another go together. They would wait for the same row of the
+//! log in any case: while one packet is under way, whatever comes for its venue in this thread goes in
+//! the next one, in the order in which it came, as one transaction with one flush.
+//!
+//! Each call has an answer of its own. If a packet fails, none of its calls was done, or nobody knows;
+//! each is told so and goes the usual way, so that one that fails takes nobody with it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kernel::event::Pos;
+use kernel::ids::VenueId;
+use kernel::scope::Reach;
+use pg::one_trip::Called;
+use pg::{Call, DbError, Row, WriteTask};
+use tokio::sync::oneshot;
+
+use crate::App;
+
+/// Calls of one packet.
+pub(crate) const CALLS_TOGETHER_MAX: usize = 16;
+/// Calls of one venue that wait in one thread; one more goes alone.
+const WAITING_MAX: usize = 256;
+
+/// One call, and who waits for its answer.
+pub(crate) struct Waiting {
+    task: WriteTask,
+    call: Call,
+    tell: oneshot::Sender<Done>,
+}
+
+pub(crate) type Done = Result<Option<(Row, Pos)>, DbError>;
+
+/// The calls of this thread that wait, by venue. A venue is in it while a packet is under way.
+#[derive(Clone, Default)]
+pub(crate) struct Gatherer {
+    waiting: Arc<Mutex<HashMap<VenueId, VecDeque<Waiting>>>>,
+}
+
+/// What becomes of a call that comes.
+enum Joined {
+    /// It goes with the next packet.
+    Waits,
+    /// No packet is under way: it is the first.
+    Leads,
+    /// Too many wait: it goes alone.
+    Full(Box<Waiting>),
+}
+
+/// Takes the venue out, whatever ends the packets: whoever still waits is told that nobody knows.
+struct Leaving<'a>(&'a Gatherer, VenueId);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
+    }
+}
+
+impl Gatherer {
+    fn lock(&self) -> MutexGuard<'_, HashMap<VenueId, VecDeque<Waiting>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn join(&self, venue: VenueId, new: Waiting) -> Joined {
+        let mut waiting = self.lock();
+        match waiting.get_mut(&venue) {
+            Some(queue) if queue.len() < WAITING_MAX => {
+                queue.push_back(new);
+                Joined::Waits
+            }
+            Some(_) => Joined::Full(Box::new(new)),
+            None => {
+                waiting.insert(venue, VecDeque::from([new]));
+                Joined::Leads
+            }
+        }
+    }
+
+    /// The next packet of the venue, of at most so many calls.
+    fn next(&self, venue: VenueId, most: usize) -> Vec<Waiting> {
+        let mut waiting = self.lock();
+        let Some(queue) = waiting.get_mut(&venue) else { return Vec::new() };
+        let count = queue.len().min(most.max(1));
+        queue.drain(..count).collect()
+    }
+}
+
+impl App {
+    /// Runs the call, together with others of its venue where they wait.
+    pub(crate) async fn gather(&self, task: WriteTask, call: Call) -> Done {
+        let Reach::Venue(venue) = task.scope.reach else { return Err(DbError::Forbidden) };
+        let (tell, told) = oneshot::channel();
+        let new = Waiting { task, call, tell };
+        let alone = match self.gatherer().join(venue, new) {
+            Joined::Waits => None,
+            Joined::Leads => {
+                let app = self.clone();
+                // To its end, even when the client that came first goes away.
+                actix_web::rt::spawn(async move { app.lead(venue).await });
+                None
+            }
+            Joined::Full(new) => Some(new),
+        };
+        if let Some(new) = alone {
+            self.together(vec![*new]).await;
+        }
+        told.await.unwrap_or(Err(DbError::Away))
+    }
+
+    /// Sends packets of the venue as long as calls wait.
+    async fn lead(&self, venue: VenueId) {
+        let _leaving = Leaving(self.gatherer(), venue);
+        loop {
+            let next = self.gatherer().next(venue, self.calls_together());
+            // Nothing comes between this look and the leaving: all of it is one thread.
+            if next.is_empty() {
+                return;
+            }
+            self.together(next).await;
+        }
+    }
+
+    /// One packet.
+    async fn together(&self, packet: Vec<Waiting>) {
+        let calls: Vec<_> = packet.iter().map(|it| (&it.task, &it.call)).collect();
+        if calls.len() > 1 {
+            let count = u64::try_from(calls.len()).unwrap_or(u64::MAX);
+            metrics::counter!("rowlock_calls_together_total").increment(count);
+        }
+        let called = self.db().write_together(&calls).await;
+        match called {
+            Ok(called) => {
+                for (waiting, called) in packet.into_iter().zip(called) {
+                    let done = self.publish_call(called);
+                    // Whoever has gone away needs no answer.
+                    drop(waiting.tell.send(done));
+                }
+            }
+            Err(error) => {
+                let mut error = Some(error);
+                let alone = packet.len() == 1;
+                for waiting in packet {
+                    let told = error.take_if(|_| alone).map_or(Ok(None), Err);
+                    drop(waiting.tell.send(told));
+                }
+            }
+        }
+    }
+
+    fn publish_call(&self, called: Called) -> Done {
+        Ok(called?.map(|(row, batch)| {
+            let pos = batch.pos();
+            self.bus().publish(batch);
+            (row, pos)
+        }))
+    }
+}
