@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::PoolConfig;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::error::{MailError, NotAMailer};
+use crate::mail::Attachment;
 use crate::store::Due;
 
 /// How long a mail server may take for one command.
@@ -133,13 +136,46 @@ impl Mailer {
             .subject(mail.subject.clone())
             // The same for every try, so that a reader can drop the second.
             .message_id(Some(format!("<{}@{host}>", mail.id)));
-        let message = match &mail.html {
-            Some(html) => builder
+        let message = match (&mail.html, mail.attachments.as_slice()) {
+            (None, []) => builder.header(ContentType::TEXT_PLAIN).body(mail.text.clone()),
+            (Some(html), []) => builder
                 .multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone())),
-            None => builder.header(ContentType::TEXT_PLAIN).body(mail.text.clone()),
+            _ => builder.multipart(with_files(mail)?),
         };
-        message.map_err(|_| MailError::Refused("it cannot be written".to_owned()))
+        message.map_err(|_| cannot_be_written())
     }
+}
+
+/// Words, the pictures that the HTML shows, and what is to be saved.
+fn with_files(mail: &Due) -> Result<MultiPart, MailError> {
+    let (shown, saved): (Vec<_>, Vec<_>) =
+        mail.attachments.iter().partition(|file| file.content_id.is_some());
+    let words = match &mail.html {
+        None => MultiPart::mixed().singlepart(SinglePart::plain(mail.text.clone())),
+        Some(html) => {
+            let mut html = MultiPart::related().singlepart(SinglePart::html(html.clone()));
+            for file in shown {
+                html = html.singlepart(part(file)?);
+            }
+            let both = MultiPart::alternative().singlepart(SinglePart::plain(mail.text.clone()));
+            MultiPart::mixed().multipart(both.multipart(html))
+        }
+    };
+    saved.into_iter().try_fold(words, |words, file| Ok(words.singlepart(part(file)?)))
+}
+
+fn part(file: &Attachment) -> Result<SinglePart, MailError> {
+    let kind = ContentType::parse(&file.content_type).map_err(|_| cannot_be_written())?;
+    let bytes = STANDARD.decode(&file.base64).map_err(|_| cannot_be_written())?;
+    let place = match &file.content_id {
+        Some(id) => lettre::message::Attachment::new_inline(id.clone()),
+        None => lettre::message::Attachment::new(file.name.clone()),
+    };
+    Ok(place.body(bytes, kind))
+}
+
+fn cannot_be_written() -> MailError {
+    MailError::Refused("it cannot be written".to_owned())
 }
 
 /// A file appears whole or not at all: whoever watches the folder never reads half a mail.

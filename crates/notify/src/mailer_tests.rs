@@ -17,6 +17,7 @@ fn due(to: &str) -> Due {
         subject: "Güten Tag\r\nBcc: all@example.org".to_owned(),
         text: "Otters fly low.".to_owned(),
         html: Some("<p>Otters fly low.</p>".to_owned()),
+        attachments: Vec::new(),
         tries: 1,
     }
 }
@@ -127,4 +128,34 @@ async fn mails_do_not_leave_the_machine_in_the_clear() {
     }
     assert!(Mailer::smtp("smtps://mail.example.org", "nobody").is_err());
     assert!(Mailer::smtp("http://mail.example.org", "a@example.org").is_err());
+}
+
+#[tokio::test]
+async fn pictures_are_shown_and_files_come_along() {
+    let (url, heard) = server("250 ok").await;
+    let mailer = Mailer::smtp(&url, "Rowlock <tickets@example.org>").unwrap();
+    let file = |name: &str, kind: &str, id: Option<&str>| Attachment {
+        name: name.to_owned(),
+        content_type: kind.to_owned(),
+        base64: STANDARD.encode(name),
+        content_id: id.map(str::to_owned),
+    };
+    let mut mail = due("ana@example.org");
+    mail.html = Some("<img src=\"cid:qr\">".to_owned());
+    mail.attachments =
+        vec![file("qr.png", "image/png", Some("qr")), file("gala.ics", "text/calendar", None)];
+    mailer.send(&mail).await.unwrap();
+    let heard = heard.lock().unwrap().clone();
+    for wanted in [
+        "multipart/mixed",
+        "multipart/related",
+        "Content-ID: <qr>",
+        "image/png",
+        "filename=\"gala.ics\"",
+        "Otters fly low.",
+    ] {
+        assert!(heard.contains(wanted), "{wanted} in {heard}");
+    }
+    mail.attachments = vec![Attachment { base64: "§".to_owned(), ..file("x", "image/png", None) }];
+    assert!(matches!(mailer.send(&mail).await, Err(MailError::Refused(_))), "never tried again");
 }
