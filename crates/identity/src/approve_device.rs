@@ -14,21 +14,30 @@ use crate::IdentityError;
 use crate::device_error::DeviceError;
 use crate::devices::{Device, DevicePath, DeviceStatus, lock_seen, note, save};
 
+/// Digits that a fingerprint has.
+const FINGERPRINT_DIGITS: usize = 20;
+
 /// What the device shows.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ApproveDevice {
-    /// The six digits on the device's own screen.
-    #[schema(min_length = 6, max_length = 6, example = "042917")]
+    /// The twenty digits on the device's own screen, with or without spaces.
+    #[schema(min_length = 20, max_length = 40, example = "04291 71833 90127 55410")]
     pub fingerprint: String,
 }
 
 impl Input for ApproveDevice {
     fn check(&self, errors: &mut Errors) {
-        let digits = self.fingerprint.bytes().all(|byte| byte.is_ascii_digit());
-        let six = self.fingerprint.len() == 6 && digits;
-        errors.require(six, "/fingerprint", "digits", "Give the six digits that it shows.");
+        let all = digits(&self.fingerprint);
+        let whole =
+            all.len() == FINGERPRINT_DIGITS && all.bytes().all(|byte| byte.is_ascii_digit());
+        errors.require(whole, "/fingerprint", "digits", "Give the twenty digits that it shows.");
     }
+}
+
+/// The digits without what stands between them.
+fn digits(text: &str) -> String {
+    text.split_whitespace().collect()
 }
 
 /// Approve a device
@@ -61,7 +70,7 @@ async fn approve_device(
     if known.device.status == DeviceStatus::Revoked {
         return Err(DeviceError::Revoked.into());
     }
-    if known.device.fingerprint != cmd.fingerprint {
+    if digits(&known.device.fingerprint) != digits(&cmd.fingerprint) {
         return Err(DeviceError::OtherFingerprint.into());
     }
     known.device.status = DeviceStatus::Approved;

@@ -71,7 +71,7 @@ impl DeviceError {
                 409,
                 "identity.device_pending",
                 "The device waits for approval",
-                "A manager has to compare the six digits and approve it; also again, when whoever \
+                "A manager has to compare the twenty digits and approve it; also again, when whoever \
                  approved it is no longer a manager.",
             ),
             Self::Revoked => Problem::new(

@@ -144,10 +144,17 @@ pub(crate) async fn post_token(
         // The venue only says where to look for the key: the signature decides.
         let scope = Scope::venue(cmd.venue_id, None);
         let asked_at = challenge_time(&identity, &cmd)?;
-        let (payload, device) = task::write(app.db(), "create_device_token", scope, async |tx| {
+        let created = task::write(app.db(), "create_device_token", scope, async |tx| {
             create_device_token(tx, &cmd, asked_at).await
-        })
-        .await?;
+        });
+        let (payload, device) = created.await.inspect_err(|error| {
+            // It has shown that it is this device, and nobody wants it here.
+            let known =
+                matches!(error, IdentityError::Device(DeviceError::Revoked | DeviceError::Pending));
+            if known {
+                app.note_refused(cmd.venue_id, cmd.device_id);
+            }
+        })?;
         let (expires_at, minted_at) = (instant(payload.exp)?, instant(payload.iat)?);
         let told: Timestamp = cmd.time.parse().map_err(|_| DeviceError::WrongProof)?;
         let behind = minted_at.duration_since(told).as_millis();

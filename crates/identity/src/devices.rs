@@ -4,7 +4,7 @@ use actix_web::{get, web};
 use edge::answer::Versioned;
 use edge::page::{Items, Page};
 use edge::token::sha256;
-use edge::{Actor, App, ReadRefusals, Rejection, can};
+use edge::{Actor, App, Query, ReadRefusals, Rejection, can};
 use jiff::Timestamp;
 use kernel::event::{Event, Topic};
 use kernel::ids::{DeviceId, VenueId};
@@ -18,6 +18,8 @@ use crate::device_error::{DeviceError, Stale};
 use crate::reads::VenuePath;
 use crate::store::devices::{self, Known};
 
+/// Groups of five digits that a fingerprint has.
+const FINGERPRINT_GROUPS: usize = 4;
 /// What a fingerprint is made for, so that the same key elsewhere shows other digits.
 const FINGERPRINT_OF: &[u8] = b"rowlock-device-v1";
 
@@ -69,13 +71,17 @@ pub(crate) struct Device {
     pub profile: Profile,
     /// Whether it may be used.
     pub status: DeviceStatus,
-    /// Six digits of its key, shown by the device as well: they have to be the same.
-    #[schema(example = "042917")]
+    /// Twenty digits of its key, shown by the device as well: they have to be the same. The first
+    /// sixteen bytes of SHA-256 over `rowlock-device-v1` and the key, four at a time as a number,
+    /// each modulo 100000.
+    #[schema(example = "04291 71833 90127 55410")]
     pub fingerprint: String,
     /// When it was heard of last.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "instant")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     pub seen_at: Option<Timestamp>,
+    /// Whether it has reported lately: at least every two and a half minutes.
+    pub online: bool,
     /// The version of its app.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -110,11 +116,15 @@ fn instant<S: serde::Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok,
     }
 }
 
-/// Six digits of a key, for people to compare.
+/// Twenty digits of a key, for people to compare: too many for whoever would make keys until one
+/// shows the same.
 pub(crate) fn fingerprint(public_key: &[u8]) -> String {
     let hash = sha256(&[FINGERPRINT_OF, public_key].concat());
-    let number = hash.iter().take(4).fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
-    format!("{:06}", number % 1_000_000)
+    let groups = hash.chunks(4).take(FINGERPRINT_GROUPS).map(|bytes| {
+        let number = bytes.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+        format!("{:05}", number % 100_000)
+    });
+    groups.collect::<Vec<_>>().join(" ")
 }
 
 /// `/venues/{venue}/devices/{device}`.
@@ -153,6 +163,15 @@ pub(crate) fn save(
     Ok(known.device)
 }
 
+/// Writes how a device is and tells of it: nothing else of it has changed.
+pub(crate) fn save_status(tx: &mut Tx, mut known: Known) -> Result<Device, IdentityError> {
+    known.device.version += 1;
+    devices::update_device(tx, &known.device, known.vouched_by)?;
+    let action = if known.device.online { "online" } else { "offline" };
+    tell(tx, "device_status", action, &known.device)?;
+    Ok(known.device)
+}
+
 /// The event of a device.
 pub(crate) fn tell(
     tx: &mut Tx,
@@ -185,7 +204,7 @@ pub(crate) fn note(
 #[get("/api/v1/venues/{venue}/devices")]
 pub(crate) async fn list_devices(
     actor: Actor<can::ManageDevices>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Device>>, Rejection> {
     let bounds = page.bounds()?;
@@ -201,10 +220,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_has_six_digits_and_is_the_keys() {
+    fn a_fingerprint_has_twenty_digits_and_is_the_keys() {
         let one = fingerprint(&[1; 32]);
-        assert_eq!(one.len(), 6);
-        assert!(one.bytes().all(|byte| byte.is_ascii_digit()));
+        let groups: Vec<&str> = one.split(' ').collect();
+        assert_eq!(groups.len(), 4, "{one}");
+        assert!(groups.iter().all(|group| group.len() == 5 && group.parse::<u32>().is_ok()));
         assert_eq!(one, fingerprint(&[1; 32]));
         assert_ne!(one, fingerprint(&[2; 32]));
     }

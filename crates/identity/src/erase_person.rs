@@ -1,12 +1,12 @@
 //! Erase a person: name, address, password and sessions go; what they did stays, without them.
 
-use kernel::ids::UserId;
+use kernel::ids::{UserId, VenueId};
 use pg::{Db, Tx};
 use uuid::Uuid;
 
 use crate::IdentityError;
 use crate::model::Email;
-use crate::store::people;
+use crate::store::{people, revocations};
 
 /// What is left to be forgotten elsewhere.
 #[derive(Clone, Debug)]
@@ -28,7 +28,14 @@ pub async fn erase_person(tx: &mut Tx, user: UserId) -> Result<Erased, IdentityE
         return Err(IdentityError::LastOwner);
     }
     let now = tx.now();
-    Ok(Erased { email, things: people::erase(tx, user, now).await? })
+    let things = people::erase(tx, (user, &email), now).await?;
+    Ok(Erased { email, things })
+}
+
+/// Notes for all workers that events up to these numbers were erased. Call it in the transaction
+/// that erased them.
+pub fn note_forgotten(tx: &mut Tx, heads: &[(VenueId, i64)]) {
+    revocations::note_forgotten(tx, heads);
 }
 
 /// Who has registered with this address.

@@ -6,6 +6,7 @@ use pg::write::Refusal;
 
 use crate::device_error::DeviceError;
 use crate::model::{Member, Venue};
+use crate::oidc_error::OidcError;
 
 /// Seconds after which the queue for passwords is worth another try.
 const QUEUE_RETRY_AFTER_SECS: u32 = 1;
@@ -85,6 +86,12 @@ pub enum IdentityError {
     /// Something about a device.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Something about signing in at a provider.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
+    /// The setup token does not count: it is wrong, too old, or there is a user already.
+    #[error("the setup token does not count")]
+    SetupOver,
     /// A key, a seal, a hash or the random generator failed.
     #[error("a cryptographic operation failed")]
     Crypto,
@@ -122,6 +129,7 @@ impl Refusal for IdentityError {
             }
             Self::PresentPasswordWrong
             | Self::LinkOver
+            | Self::SetupOver
             | Self::OtherAddress
             | Self::TooManyInvitations
             | Self::TooManyVenues => self.about_accounts(),
@@ -141,6 +149,7 @@ impl Refusal for IdentityError {
             | Self::AboveOwnRole
             | Self::LastOwner => self.about_members(),
             Self::Device(error) => error.problem(),
+            Self::Oidc(error) => error.problem(),
             Self::Crypto => DbError::Replay.problem(),
             Self::Db(error) => error.problem(),
         }
@@ -197,6 +206,14 @@ impl IdentityError {
                 "identity.too_many_venues",
                 "You own as many venues as one user may",
                 "Let somebody else open the next one, or make another user owner of one of yours.",
+            ),
+            Self::SetupOver => Problem::new(
+                410,
+                "identity.setup_over",
+                "The setup token does not count",
+                "It is wrong, older than an hour, or somebody has registered here. While there is \
+                 no user, a new start of the server prints another; `rowlock admin create-owner` \
+                 makes an owner at any time.",
             ),
             _ => Problem::new(
                 410,
@@ -334,6 +351,7 @@ mod tests {
             (IdentityError::TooManyAttempts(4), 429, "identity.too_many_attempts"),
             (IdentityError::PresentPasswordWrong, 403, "identity.present_password_wrong"),
             (IdentityError::LinkOver, 410, "identity.link_over"),
+            (IdentityError::SetupOver, 410, "identity.setup_over"),
             (IdentityError::OtherAddress, 403, "identity.other_address"),
             (IdentityError::NoSuchSession, 404, "identity.no_such_session"),
             (IdentityError::NoSuchInvitation, 404, "identity.no_such_invitation"),

@@ -10,7 +10,8 @@ pub const EVENTS: &[(&str, Topic, &str)] = &[
     ("member_created", Topic::Staff, "Somebody was given a role in the venue."),
     ("member_updated", Topic::Staff, "A member's role was changed."),
     ("device_created", Topic::Staff, "A device was paired and waits for approval."),
-    ("device_updated", Topic::Staff, "A device was approved, renamed, revoked, or told how it is."),
+    ("device_updated", Topic::Staff, "A device was approved, renamed or revoked."),
+    ("device_status", Topic::Staff, "A device told how it is, or was not heard of any more."),
     ("member_removed", Topic::Staff, "A member's role was taken away."),
 ];
 

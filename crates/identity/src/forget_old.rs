@@ -3,7 +3,7 @@
 use kernel::scope::Scope;
 use pg::Db;
 
-use crate::store::{attempts, devices, invitations, keys, resets, revocations, sessions};
+use crate::store::{attempts, devices, invitations, keys, oidc, resets, revocations, sessions};
 use crate::{IdentityError, task};
 
 /// Forgets sessions, links and invitations that are over, refresh tokens that were used long ago,
@@ -17,6 +17,7 @@ pub async fn forget_old(db: &Db) -> Result<(), IdentityError> {
         attempts::forget_attempts(tx);
         keys::forget_keys(tx);
         devices::forget_pairings(tx);
+        oidc::forget_flows(tx);
         resets::forget_resets(tx);
         invitations::forget_invitations(tx);
         revocations::forget_revocations(tx);

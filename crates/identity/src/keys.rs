@@ -17,10 +17,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::IdentityError;
-use crate::seal::SealKey;
 use crate::store::keys::{self, KeyRow};
 use crate::store::revocations;
 use crate::task;
+use edge::seal::SealKey;
 
 /// A key signs for this long.
 const SIGNS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);

@@ -23,6 +23,15 @@ pub(crate) fn password_changed(to: &str, public_url: &str) -> Mail {
     mail(to, "Your password was changed", text, "password_changed")
 }
 
+/// A login at a provider opens the account from now on.
+pub(crate) fn login_linked(to: &str, provider: &str, public_url: &str) -> Mail {
+    let text = format!(
+        "You can sign in to this account with {provider} from now on.\n\n\
+         If it was not you, choose a new password at once:\n{public_url}/forgot-password\n"
+    );
+    mail(to, &format!("Sign-in with {provider}"), text, "login_linked")
+}
+
 /// Invites to a venue.
 pub(crate) fn invitation(
     (to, role): (&str, Role),
@@ -42,7 +51,14 @@ pub(crate) fn invitation(
 }
 
 fn mail(to: &str, subject: &str, text: String, kind: &'static str) -> Mail {
-    Mail { to: to.to_owned(), subject: subject.to_owned(), text, html: None, kind }
+    Mail {
+        to: to.to_owned(),
+        subject: subject.to_owned(),
+        text,
+        html: None,
+        attachments: Vec::new(),
+        kind,
+    }
 }
 
 #[cfg(test)]

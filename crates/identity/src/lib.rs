@@ -5,6 +5,7 @@ mod accounts;
 mod add_member;
 mod approve_device;
 mod attempt;
+mod begin_oidc;
 mod begin_pairing;
 mod change_member;
 mod change_password;
@@ -17,23 +18,27 @@ mod end_sessions;
 mod erase_person;
 mod error;
 mod event;
+mod exchange_oidc;
 mod export_person;
+mod finish_oidc;
 mod forget_old;
 mod invite_member;
 mod keys;
 mod letters;
+mod link_login;
 mod log_in;
 mod log_out;
 mod mailed_link;
 mod membership;
 mod model;
+mod oidc;
+mod oidc_error;
 mod open_venue;
 mod operators;
 mod pair_device;
 mod password;
 mod passwords;
 mod present_password;
-mod qr;
 mod reads;
 mod refresh_session;
 mod refresh_token;
@@ -44,11 +49,12 @@ mod report_device;
 mod request_reset;
 mod reset_password;
 mod revoke_device;
-mod seal;
 mod session;
+mod set_up;
 mod state;
 pub mod store;
 mod task;
+mod watch_devices;
 mod watch_revocations;
 mod withdraw_invitation;
 
@@ -60,19 +66,24 @@ pub use accounts::{
     reactivate_account,
 };
 pub use device_error::DeviceError;
-pub use erase_person::{Erased, erase_person, find_person};
+pub use edge::seal::{NotAKey, SealKey};
+pub use erase_person::{Erased, erase_person, find_person, note_forgotten};
 pub use error::IdentityError;
 pub use event::EVENTS;
-pub use export_person::{PersonKept, SessionKept, export_person};
+pub use export_person::{InvitationKept, LoginKept, PersonKept, SessionKept, export_person};
 pub use forget_old::forget_old;
 pub use keys::Keys;
 pub use model::Password;
+pub use oidc::{ProviderSettings, Providers};
+pub use oidc_error::OidcError;
 pub use open_venue::OpenVenue;
 pub use operators::{list_all_venues, replace_password};
 pub use passwords::Passwords;
-pub use seal::{NotAKey, SealKey};
+pub use set_up::{SetupToken, offer_setup};
 pub use state::{Identity, Settings};
 pub use store::STANDING_SQL;
+pub use store::devices::NOTE_REFUSED_SQL;
+pub use watch_devices::watch_devices;
 pub use watch_revocations::Watch;
 
 /// The operations and their types, for the OpenAPI document.
@@ -82,6 +93,11 @@ pub use watch_revocations::Watch;
     log_in::post_login,
     refresh_session::post_refresh,
     log_out::post_logout,
+    set_up::post_setup,
+    begin_oidc::get_providers,
+    begin_oidc::get_start,
+    finish_oidc::get_callback,
+    exchange_oidc::post_exchange,
     reads::get_me,
     change_password::post_password,
     request_reset::post_reset_request,
@@ -122,6 +138,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(log_in::post_login)
         .service(refresh_session::post_refresh)
         .service(log_out::post_logout)
+        .service(set_up::post_setup)
+        .configure(oidc_routes)
         .service(reads::get_me)
         .configure(account_routes)
         .service(open_venue::post_venue)
@@ -136,6 +154,14 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(withdraw_invitation::delete_invitation)
         .configure(device_routes)
         .service(reads::get_key_set);
+}
+
+/// Signing in at a provider.
+fn oidc_routes(cfg: &mut ServiceConfig) {
+    cfg.service(begin_oidc::get_providers)
+        .service(begin_oidc::get_start)
+        .service(finish_oidc::get_callback)
+        .service(exchange_oidc::post_exchange);
 }
 
 /// Devices, from their code to their tokens.

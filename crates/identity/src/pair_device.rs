@@ -123,6 +123,7 @@ async fn pair_device(
         status: DeviceStatus::Pending,
         fingerprint: fingerprint(&public_key),
         seen_at: None,
+        online: false,
         app_version: None,
         battery: None,
         queue_length: None,

@@ -3,7 +3,7 @@
 use actix_web::http::header::{CACHE_CONTROL, ETAG};
 use actix_web::{HttpResponse, get, web};
 use edge::page::{Items, Page};
-use edge::{Actor, App, ReadRefusals, Rejection, can};
+use edge::{Actor, App, Query, ReadRefusals, Rejection, can};
 use kernel::ids::{MemberId, VenueId};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -65,7 +65,7 @@ pub(crate) async fn get_me(
 #[get("/api/v1/venues")]
 pub(crate) async fn list_venues(
     actor: Actor<can::ActForSelf>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Venue>>, Rejection> {
     let (user, bounds) = (actor.user()?, page.bounds()?);
@@ -103,7 +103,7 @@ pub(crate) async fn get_venue(
 #[get("/api/v1/venues/{venue}/members")]
 pub(crate) async fn list_members(
     actor: Actor<can::ReadMembers>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Member>>, Rejection> {
     let bounds = page.bounds()?;
@@ -124,7 +124,7 @@ pub(crate) async fn list_members(
 #[get("/api/v1/venues/{venue}/invitations")]
 pub(crate) async fn list_invitations(
     actor: Actor<can::ReadMembers>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Invitation>>, Rejection> {
     let bounds = page.bounds()?;
@@ -145,7 +145,7 @@ pub(crate) async fn list_invitations(
 #[get("/api/v1/auth/sessions")]
 pub(crate) async fn list_sessions(
     actor: Actor<can::ActForSelf>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<SessionSeen>>, Rejection> {
     let (who, bounds) = ((actor.user()?, actor.session), page.bounds()?);

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use edge::token::sha256;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::seal::SealKey;
+use edge::seal::SealKey;
 
 /// Says what it is to whoever finds it where it should not be.
 const PREFIX: &str = "rlr_";

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::IdentityError;
-use crate::devices::{Device, lock_seen, save};
+use crate::devices::{Device, DeviceStatus, lock_seen, save_status};
 use crate::reads::VenuePath;
 
 /// How it is.
@@ -41,7 +41,8 @@ impl Input for ReportDevice {
 
 /// Report how this device is
 ///
-/// With the device's own token. What is absent stays as it was told last.
+/// With the device's own token, once a minute: a device that is silent for two and a half minutes is
+/// told to be offline. What is absent stays as it was told last.
 #[utoipa::path(
     operation_id = "reportDevice", tag = "identity", params(VenuePath),
     request_body = ReportDevice, security(("bearer" = [])),
@@ -65,8 +66,9 @@ async fn report_device(
     let mut known = lock_seen(tx, id, None).await?;
     let device = &mut known.device;
     device.seen_at = Some(tx.now());
+    device.online = device.status == DeviceStatus::Approved;
     device.app_version = cmd.app_version.clone().or(device.app_version.take());
     device.battery = cmd.battery.or(device.battery);
     device.queue_length = cmd.queue_length.or(device.queue_length);
-    save(tx, known, "reported")
+    save_status(tx, known)
 }

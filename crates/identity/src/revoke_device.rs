@@ -45,6 +45,7 @@ async fn revoke_device(tx: &mut Tx, id: DeviceId) -> Result<Device, IdentityErro
         return Ok(known.device);
     }
     known.device.status = DeviceStatus::Revoked;
+    known.device.online = false;
     note(tx, "device_revoked", &known.device)?;
     save(tx, known, "revoked")
 }

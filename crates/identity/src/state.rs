@@ -1,6 +1,7 @@
 //! What this slice needs besides the `App`: the binary makes one and gives it to every thread.
 
 use crate::keys::Keys;
+use crate::oidc::Providers;
 use crate::passwords::Passwords;
 
 /// What the people who run the server decide.
@@ -27,13 +28,20 @@ pub struct Identity {
     pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
     pub(crate) settings: Settings,
+    pub(crate) providers: Providers,
 }
 
 impl Identity {
     /// One per process: its clones share the keys and the queue for passwords.
     #[must_use]
     pub fn new(keys: Keys, settings: Settings) -> Self {
-        Self { keys, passwords: Passwords::default(), settings }
+        Self { keys, passwords: Passwords::default(), settings, providers: Providers::default() }
+    }
+
+    /// The same, where people may sign in with these providers.
+    #[must_use]
+    pub fn with_providers(self, providers: Providers) -> Self {
+        Self { providers, ..self }
     }
 
     /// The keys that sign.

@@ -4,10 +4,12 @@ pub mod attempts;
 pub mod devices;
 pub mod invitations;
 pub mod keys;
+pub mod oidc;
 pub mod people;
 pub mod resets;
 pub mod revocations;
 pub mod sessions;
+pub mod setup;
 pub mod users;
 pub mod venues;
 
@@ -36,10 +38,12 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         devices::ALL,
         invitations::ALL,
         keys::ALL,
+        oidc::ALL,
         people::ALL,
         resets::ALL,
         revocations::ALL,
         sessions::ALL,
+        setup::ALL,
         users::ALL,
         venues::ALL,
     ]

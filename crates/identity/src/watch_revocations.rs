@@ -48,6 +48,9 @@ impl Watch {
                 Taken::Role(user, venue) => {
                     bus.tell_control(Control::MembershipChanged { user, venue });
                 }
+                Taken::Events(venue, until) => {
+                    bus.tell_control(Control::EventsForgotten { venue, until });
+                }
                 Taken::Keys => keys.reload(db).await?,
             }
         }

@@ -22,14 +22,14 @@ pg::statements! {
             (venue_id, id, name, model, profile, public_key, status, created_at)
         values ($1, $2, $3, $4, $5, $6, 'pending', $7)";
     LIST_DEVICES = "select id, name, model, profile, public_key, status, vouched_by, answered_at,
-            seen_at, app_version, battery, queue_length, version, created_at
+            seen_at, online, app_version, battery, queue_length, version, created_at
         from identity.device where venue_id = $1 and id > $2 order by id limit $3";
     // Whoever changes a device takes its row first.
     LOCK_DEVICE = "select id, name, model, profile, public_key, status, vouched_by, answered_at,
-            seen_at, app_version, battery, queue_length, version, created_at
+            seen_at, online, app_version, battery, queue_length, version, created_at
         from identity.device where venue_id = $1 and id = $2 for update";
     UPDATE_DEVICE = "update identity.device set name = $3, status = $4, vouched_by = $5,
-            seen_at = $6, app_version = $7, battery = $8, queue_length = $9, version = $10
+            seen_at = $6, app_version = $7, battery = $8, queue_length = $9, version = $10, online = $11
         where venue_id = $1 and id = $2";
     SET_ANSWERED = "update identity.device set answered_at = $3, seen_at = $4
         where venue_id = $1 and id = $2";
@@ -37,9 +37,30 @@ pg::statements! {
     FIND_VOUCHER = "select m.role from identity.member m join identity.user u on u.id = m.user_id
         where m.venue_id = $1 and m.user_id = $2 and m.active and u.active
           and m.role in ('owner', 'manager')";
+    // A device that shows that it is itself, and is not to be let in: for ten minutes after it was
+    // paired it may ask whether somebody has approved it.
+    NOTE_REFUSED = "update identity.device
+        set refused_at = clock_timestamp() + $3::bigint * interval '1 microsecond'
+        where venue_id = $1 and id = $2
+          and (status = 'revoked' or status = 'pending' and created_at
+               < clock_timestamp() + $3::bigint * interval '1 microsecond' - interval '10 minutes')";
+    SILENT_VENUES = "select distinct venue_id from identity.device
+        where online and seen_at < clock_timestamp() + $1::bigint * interval '1 microsecond'
+                                   - $2::bigint * interval '1 second' limit $3";
+    // Another worker has those that are skipped.
+    CLAIM_SILENT = "select id, name, model, profile, public_key, status, vouched_by, answered_at,
+            seen_at, online, app_version, battery, queue_length, version, created_at
+        from identity.device
+        where venue_id = $1 and online
+          and seen_at < clock_timestamp() + $2::bigint * interval '1 microsecond'
+                        - $3::bigint * interval '1 second'
+        order by id limit $4 for update skip locked";
     FORGET_PAIRINGS = "delete from identity.device_pairing
         where expires_at < now() - interval '1 day'";
 }
+
+/// The statement that notes a refused device, for `edge`, which hears of it first.
+pub const NOTE_REFUSED_SQL: &str = NOTE_REFUSED;
 
 /// A code under its lock.
 pub(crate) struct Pairing {
@@ -72,6 +93,7 @@ fn known(row: &Row) -> Result<Known, DbError> {
         status: DeviceStatus::from_name(row.col("status")?),
         fingerprint: crate::devices::fingerprint(&public_key),
         seen_at: row.col("seen_at")?,
+        online: row.col("online")?,
         app_version: row.col("app_version")?,
         battery: row.col("battery")?,
         queue_length: row.col("queue_length")?,
@@ -155,8 +177,18 @@ pub(crate) fn update_device(
     vouched_by: Option<UserId>,
 ) -> Result<(), DbError> {
     let venue = tx.venue()?;
-    let Device { id, name, status, seen_at, app_version, battery, queue_length, version, .. } =
-        device.clone();
+    let Device {
+        id,
+        name,
+        status,
+        seen_at,
+        online,
+        app_version,
+        battery,
+        queue_length,
+        version,
+        ..
+    } = device.clone();
     tx.change(
         UPDATE_DEVICE,
         params![
@@ -169,7 +201,8 @@ pub(crate) fn update_device(
             app_version,
             battery,
             queue_length,
-            version
+            version,
+            online
         ],
     );
     Ok(())
@@ -184,6 +217,22 @@ pub(crate) fn set_answered(
     let venue = tx.venue()?;
     tx.change(SET_ANSWERED, params![venue, id, challenge, now]);
     Ok(())
+}
+
+/// Venues with devices that were online and were not heard of for so long.
+pub(crate) async fn silent_venues(
+    q: &mut Reader,
+    (offset_micros, secs): (i64, i64),
+    most: i64,
+) -> Result<Vec<VenueId>, DbError> {
+    let rows = q.query(SILENT_VENUES, &[&offset_micros, &secs, &most]).await?;
+    rows.iter().map(|row| row.col("venue_id")).collect()
+}
+
+/// Those devices of the venue, locked.
+pub(crate) async fn claim_silent(tx: &mut Tx, secs: i64, most: i64) -> Result<Vec<Known>, DbError> {
+    let (venue, offset) = (tx.venue()?, tx.clock_offset_micros());
+    tx.query(CLAIM_SILENT, &[&venue, &offset, &secs, &most]).await?.iter().map(known).collect()
 }
 
 /// Whether this user is an active owner or manager of the venue.

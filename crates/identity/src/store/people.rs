@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use kernel::ids::{SessionId, UserId, VenueId};
-use pg::{Columns, DbError, Query, Reader, Tx};
+use pg::{Columns, DbError, Query, Reader, Tx, params};
 use uuid::Uuid;
 
-use crate::export_person::SessionKept;
+use super::oidc;
+use crate::export_person::{InvitationKept, SessionKept};
 
 pg::statements! {
     LOCK_PERSON = "select email from identity.user where id = $1 for update";
@@ -21,6 +22,15 @@ pg::statements! {
         where user_id = $1 returning id";
     ERASE_SESSIONS = "update identity.session set agent = null, ended_at = coalesce(ended_at, $2)
         where user_id = $1 returning id";
+    // Answered or not: whom they were mailed to is told by nothing else.
+    ERASE_INVITATIONS = "update identity.invitation
+        set email = 'erased-' || id || '@erased.invalid',
+            state = case state when 'open' then 'withdrawn' else state end
+        where email = $1 returning id";
+    ERASE_RESETS = "delete from identity.reset where user_id = $1";
+    LIST_INVITATIONS_KEPT = "select i.id, v.name as venue_name, i.role, i.state, i.created_at
+        from identity.invitation i join identity.venue v on v.venue_id = i.venue_id
+        where i.email = $1 order by i.id";
     LIST_SESSIONS_KEPT = "select id, created_at, seen_at, ended_at, agent from identity.session
         where user_id = $1 order by id";
     // Only for those who run the server, in a job's scope.
@@ -47,11 +57,18 @@ pub(crate) async fn lock_person(
 }
 
 /// Takes name, address and password away; gives the ids of what told of the person.
-pub(crate) async fn erase(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
+pub(crate) async fn erase(
+    tx: &mut Tx,
+    (user, email): (UserId, &str),
+    now: Timestamp,
+) -> Result<Vec<Uuid>, DbError> {
     tx.execute(ERASE_USER, &[&user]).await?;
     let members = tx.execute(ERASE_MEMBER, &[&user]).await?;
     let sessions = tx.execute(ERASE_SESSIONS, &[&user, &now]).await?;
-    members.iter().chain(&sessions).map(|row| row.col("id")).collect()
+    let invitations = tx.execute(ERASE_INVITATIONS, &[&email]).await?;
+    tx.change(ERASE_RESETS, params![user]);
+    oidc::erase_logins(tx, user);
+    members.iter().chain(&sessions).chain(&invitations).map(|row| row.col("id")).collect()
 }
 
 pub(crate) async fn list_sessions(
@@ -67,6 +84,25 @@ pub(crate) async fn list_sessions(
                 seen_at: row.col("seen_at")?,
                 ended: row.col::<Option<Timestamp>>("ended_at")?.is_some(),
                 agent: row.col("agent")?,
+            })
+        })
+        .collect()
+}
+
+/// Invitations to this address. Only in a job's scope: they are in many venues.
+pub(crate) async fn list_invitations(
+    q: &mut Reader,
+    email: &str,
+) -> Result<Vec<InvitationKept>, DbError> {
+    let rows = q.query(LIST_INVITATIONS_KEPT, &[&email]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(InvitationKept {
+                id: row.col("id")?,
+                venue_name: row.col("venue_name")?,
+                role: row.col("role")?,
+                state: row.col("state")?,
+                created_at: row.col("created_at")?,
             })
         })
         .collect()

@@ -9,8 +9,11 @@ pg::statements! {
         select $1, s from unnest($2::uuid[]) s";
     NOTE_MEMBERSHIP = "insert into identity.revocation (at, user_id, in_venue)
         values ($1, $2, $3)";
+    NOTE_FORGOTTEN = "insert into identity.revocation (at, forget_in, forget_until)
+        select $1, f.venue, f.until from unnest($2::uuid[], $3::bigint[]) as f(venue, until)";
     NOTE_KEYS = "insert into identity.revocation (at, all_keys) values ($1, true)";
-    LIST_REVOCATIONS = "select id, at, session_id, user_id, in_venue from identity.revocation
+    LIST_REVOCATIONS = "select id, at, session_id, user_id, in_venue, forget_in, forget_until
+        from identity.revocation
         where at > $1 order by at limit $2";
     FORGET_REVOCATIONS = "delete from identity.revocation where at < now() - interval '1 hour'";
 }
@@ -20,6 +23,7 @@ pg::statements! {
 pub(crate) enum Taken {
     Session(SessionId),
     Role(UserId, VenueId),
+    Events(VenueId, i64),
     Keys,
 }
 
@@ -35,10 +39,13 @@ fn revocation(row: &Row) -> Result<Revocation, DbError> {
     let session: Option<SessionId> = row.col("session_id")?;
     let (user, venue): (Option<UserId>, Option<VenueId>) =
         (row.col("user_id")?, row.col("in_venue")?);
-    let what = match (session, user, venue) {
+    let (forget_in, until): (Option<VenueId>, Option<i64>) =
+        (row.col("forget_in")?, row.col("forget_until")?);
+    let what = match (session, user.zip(venue), forget_in.zip(until)) {
         (Some(session), ..) => Taken::Session(session),
-        (None, Some(user), Some(venue)) => Taken::Role(user, venue),
-        _ => Taken::Keys,
+        (None, Some((user, venue)), _) => Taken::Role(user, venue),
+        (None, None, Some((venue, until))) => Taken::Events(venue, until),
+        (None, None, None) => Taken::Keys,
     };
     Ok(Revocation { id: row.col("id")?, at: row.col("at")?, what })
 }
@@ -51,6 +58,12 @@ pub(crate) fn note_sessions(tx: &mut Tx, sessions: Vec<SessionId>) {
 pub(crate) fn note_membership(tx: &mut Tx, user: UserId, venue: VenueId) {
     let now = tx.now();
     tx.change(NOTE_MEMBERSHIP, params![now, user, venue]);
+}
+
+pub(crate) fn note_forgotten(tx: &mut Tx, heads: &[(VenueId, i64)]) {
+    let now = tx.now();
+    let (venues, until): (Vec<VenueId>, Vec<i64>) = heads.iter().copied().unzip();
+    tx.change(NOTE_FORGOTTEN, params![now, venues, until]);
 }
 
 pub(crate) fn note_keys(tx: &mut Tx) {

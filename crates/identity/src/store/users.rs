@@ -12,12 +12,16 @@ use crate::model::{Email, Membership, User};
 const ROLES_IN_TOKEN_MAX: i64 = 40;
 
 pg::statements! {
-    FIND_USER = "select id, email, name, created_at, password_hash, active, deactivated_by
+    FIND_USER = "select id, email, name, created_at, password_hash, active, deactivated_by,
+            email_verified_at is not null as email_verified
         from identity.user where id = $1";
-    FIND_USER_BY_EMAIL = "select id, email, name, created_at, password_hash, active, deactivated_by
+    FIND_USER_BY_EMAIL = "select id, email, name, created_at, password_hash, active, deactivated_by,
+            email_verified_at is not null as email_verified
         from identity.user where email = $1";
     INSERT_USER = "insert into identity.user (id, email, name, password_hash, created_at)
         values ($1, $2, $3, $4, $5) on conflict (email) do nothing returning id";
+    INSERT_PROVEN_USER = "insert into identity.user (id, email, name, created_at, email_verified_at)
+        values ($1, $2, $3, $4, $4) on conflict (email) do nothing returning id";
     SET_PASSWORD = "update identity.user set password_hash = $2 where id = $1";
     VERIFY_EMAIL = "update identity.user set email_verified_at = coalesce(email_verified_at, $2)
         where id = $1";
@@ -45,6 +49,8 @@ pub(crate) struct Account {
     pub(crate) active: bool,
     /// Whether its person has deactivated it, and may begin again.
     pub(crate) may_reactivate: bool,
+    /// Whether its person has followed a link that was mailed to the address.
+    pub(crate) email_verified: bool,
 }
 
 fn account(row: &Row) -> Result<Account, DbError> {
@@ -59,6 +65,7 @@ fn account(row: &Row) -> Result<Account, DbError> {
         password_hash: row.col("password_hash")?,
         active: row.col("active")?,
         may_reactivate: deactivated_by == Some("self"),
+        email_verified: row.col("email_verified")?,
     })
 }
 
@@ -97,6 +104,13 @@ pub(crate) async fn find_user(q: &mut Reader, id: UserId) -> Result<Option<User>
 pub(crate) async fn insert_user(tx: &mut Tx, user: &User, hash: &str) -> Result<bool, DbError> {
     let User { id, email, name, created_at } = user;
     let rows = tx.execute(INSERT_USER, &[id, email, name, &hash, created_at]).await?;
+    Ok(!rows.is_empty())
+}
+
+/// The same for a user without a password, whose address somebody else has proved.
+pub(crate) async fn insert_proven_user(tx: &mut Tx, user: &User) -> Result<bool, DbError> {
+    let User { id, email, name, created_at } = user;
+    let rows = tx.execute(INSERT_PROVEN_USER, &[id, email, name, created_at]).await?;
     Ok(!rows.is_empty())
 }
 
