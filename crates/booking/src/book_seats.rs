@@ -1,25 +1,35 @@
 //! Book seats: those of a hold, or free ones at once.
 
-use actix_web::{post, web};
+use actix_web::{Either, post, web};
 use edge::body::Errors;
-use edge::{Actor, Answer, App, Body, Created, Input, Once, Path, Rejection, WriteRefusals, can};
+use edge::{
+    Accepted, Actor, Answer, App, Body, Created, Input, Once, Path, Prefer, Rejection,
+    WriteRefusals, can,
+};
 use kernel::ids::{BookingId, HoldId, ShowId, UserId};
+use kernel::role::Standing;
 use pg::Tx;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::Access;
+use crate::carry_out::Command;
 use crate::extend_hold::check_usable;
-use crate::hold_seats::{check_shares, price};
+use crate::hold_seats::{check_holds, check_shares, price};
 use crate::model::{
-    Booking, BookingStatus, Customer, Seat, SeatStatus, Show, check_free, check_labels, check_whole,
+    Booking, BookingStatus, Customer, Seat, Show, ShowPayment, check_free, check_labels,
+    check_whole,
 };
+use crate::pass::{check_pass, use_pass};
+use crate::paying::{let_follow, open_bill, pay_by};
 use crate::reads::ShowPath;
+use crate::request::{Request, ask};
+use crate::settle::issue_tickets;
 use crate::store::{bookings, holds, seats};
 use crate::{BookingError, event, secret};
 
 /// What to book, for whom: `hold` and `token`, or `seats`.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BookSeats {
     /// The hold whose seats to book.
@@ -52,46 +62,79 @@ impl Input for BookSeats {
 ///
 /// Turns a hold into a booking, or books free seats at once. The booking is the check: a hold that
 /// has expired is 410, a seat that somebody else has is 409 with its state.
+///
+/// Where the show's `payment` is `required`, the booking is `pending` and has its seats until
+/// `payBy`. Pay before: customers with `POST …/bills/booking/{id}/payments` and the answer's
+/// `billToken`, which is shown once; the box office with `POST …/bookings/{id}/payments`.
+///
+/// With `Prefer: respond-async` the answer may be 202: the seats are booked in their turn, and
+/// `Location` says where the outcome is.
 #[utoipa::path(
-    operation_id = "bookSeats", tag = "booking", params(ShowPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "bookSeats", tag = "booking",
+    params(ShowPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt"),
+        ("Prefer" = Option<String>, Header, description = "respond-async: do not wait for it")),
     request_body = BookSeats, security(("bearer" = [])),
-    responses((status = 201, body = Booking), WriteRefusals)
+    responses((status = 201, body = Booking), (status = 202, body = Request), WriteRefusals)
 )]
 #[post("/api/v1/venues/{venue}/shows/{show}/bookings")]
 pub(crate) async fn post_booking(
     actor: Actor<can::HoldSeats>,
-    once: Once,
+    (once, prefer): (Once, Prefer),
     at: Path<ShowPath>,
     cmd: Body<BookSeats>,
     app: web::Data<App>,
-) -> Result<Answer, Rejection> {
-    let (show, user) = (at.show, actor.user()?);
-    app.write(&actor, once.of(&cmd), async move |tx| {
-        book_seats(tx, show, user, &cmd).await.map(Created)
-    })
-    .await
+) -> Result<Either<Answer, Accepted>, Rejection> {
+    let (show, user, standing) = (at.show, actor.user()?, actor.standing);
+    let once = once.of(&cmd);
+    let later = || Command::BookSeats { show, sent: (*cmd).clone() };
+    if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), later).await? {
+        return Ok(Either::Right(accepted));
+    }
+    let answer = app.rush(&actor, once, async move |tx| {
+        book_seats(tx, show, (user, standing), &cmd).await.map(Created)
+    });
+    answer.await.map(Either::Left)
 }
 
-/// The rule.
+/// The rule. `standing` is what the user was when the request came: what a customer keeps from
+/// others without having paid is limited.
 ///
 /// # Errors
 /// Each refusal of `BookingError` that its name fits.
 pub async fn book_seats(
     tx: &mut Tx,
     show: ShowId,
-    user: UserId,
+    (user, standing): (UserId, Standing),
     cmd: &BookSeats,
 ) -> Result<Booking, BookingError> {
     let (show, seats, user) = match (cmd.hold, &cmd.seats) {
         (Some(hold), _) => take_hold(tx, show, hold, cmd.token.as_deref().unwrap_or("")).await?,
-        (None, Some(labels)) => take_free(tx, show, user, labels).await?,
+        (None, Some(labels)) => take_free(tx, show, (user, standing), labels).await?,
         (None, None) => return Err(BookingError::NoSuchHold),
     };
-    let booking = new_booking(tx, &show, &seats, &cmd.customer)?;
-    bookings::insert_booking(tx, &booking, user, cmd.hold, &seats)?;
-    tx.emit(event::seats_updated(show.id, "booked", SeatStatus::Sold, &booking.seats)?);
+    give(tx, &show, (&seats, user, cmd.hold), &cmd.customer).await
+}
+
+/// Makes the booking of seats that are locked and theirs, and tells of it.
+pub(crate) async fn give(
+    tx: &mut Tx,
+    show: &Show,
+    (seats, user, hold): (&[Seat], UserId, Option<HoldId>),
+    customer: &Customer,
+) -> Result<Booking, BookingError> {
+    let mut booking = new_booking(tx, show, seats, customer)?;
+    let token = match booking.status {
+        BookingStatus::Pending => Some(open_bill(tx, show, &booking, seats)?),
+        _ => None,
+    };
+    bookings::insert_booking(tx, &booking, user, hold, seats)?;
+    let_follow(tx, show, (booking.id, user), token.as_deref())?;
+    tx.emit(event::seats_given(&booking, "booked", &booking.seats)?);
     tx.emit(event::booking("booking_created", "created", &booking)?);
+    issue_tickets(tx, show, &booking, seats).await?;
+    // Behind the events: only the answer has it.
+    booking.bill_token = token;
     Ok(booking)
 }
 
@@ -115,19 +158,26 @@ async fn take_hold(
 async fn take_free(
     tx: &mut Tx,
     show: ShowId,
-    user: UserId,
+    (user, standing): (UserId, Standing),
     labels: &[String],
 ) -> Result<(Show, Vec<Seat>, UserId), BookingError> {
-    let found = seats::lock_seats(tx, show, labels, false).await?;
+    let limited = !standing.is_staff();
+    let found = seats::lock_seats(tx, show, labels, limited).await?;
     let now = tx.now();
     let show = found.show.ok_or(BookingError::NoSuchShow)?;
     show.check_on_sale(now)?;
+    check_pass(found.has_pass)?;
     check_free(labels, &found.seats, &found.claims, now)?;
     check_whole(&found.seats)?;
+    // Paid at once it is no hold.
+    check_holds(limited && show.payment == ShowPayment::Required, found.live_holds)?;
     check_shares(tx, show.id, &found.seats, &Access::default()).await?;
     if !found.claims.is_empty() {
         let numbers: Vec<_> = found.seats.iter().map(|seat| seat.number).collect();
         seats::delete_expired_claims(tx, show.id, &numbers)?;
+    }
+    if found.has_pass.is_some() {
+        use_pass(tx, show.id, user).await?;
     }
     Ok((show, found.seats, user))
 }
@@ -139,16 +189,19 @@ fn new_booking(
     customer: &Customer,
 ) -> Result<Booking, BookingError> {
     let (_, price) = price(show, seats)?;
+    let pay_by = pay_by(show, price, tx.now());
     let name = customer.name.trim().to_owned();
     let email = customer.email.as_ref().map(|email| email.trim().to_lowercase());
     Ok(Booking {
         id: BookingId::fresh(tx.now()),
         show_id: show.id,
         code: secret::code()?,
-        status: BookingStatus::Confirmed,
+        status: if pay_by.is_some() { BookingStatus::Pending } else { BookingStatus::Confirmed },
         seats: seats.iter().map(|seat| seat.label.clone()).collect(),
         price,
         customer: Customer { name, email },
+        pay_by,
+        bill_token: None,
         created_at: tx.now(),
         version: 1,
     })

@@ -2,6 +2,7 @@
 
 use actix_web::{patch, web};
 use edge::body::Errors;
+use edge::limits::{PAY_MAX_SECS, PAY_MIN_SECS};
 use edge::{
     Actor, Answer, App, Body, Done, IfMatch, Input, OnceIfGiven, Path, Rejection, WriteRefusals,
     can,
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::create_show::check_common;
-use crate::model::{Show, ShowStatus};
+use crate::model::{Show, ShowPayment, ShowStatus};
 use crate::reads::ShowPath;
 use crate::store::shows;
 use crate::{BookingError, event};
@@ -38,6 +39,16 @@ pub struct ChangeShow {
     /// How long a hold lasts, in seconds.
     #[schema(nullable = false, minimum = 30, maximum = 900)]
     pub hold_secs: Option<i32>,
+    /// Whether bookings come with tickets; set up the doors and a ticket type first.
+    #[schema(nullable = false)]
+    pub tickets: Option<bool>,
+    /// `required`: bookings are pending until they are paid. Those that were made before stay what
+    /// they are. In the venue's own currency only.
+    #[schema(nullable = false)]
+    pub payment: Option<ShowPayment>,
+    /// How long a booking waits for its payment and keeps its seats, in seconds.
+    #[schema(nullable = false, minimum = 60, maximum = 259_200)]
+    pub pay_secs: Option<i32>,
     /// The version that was seen; `If-Match` says the same.
     #[schema(nullable = false)]
     pub version: Option<i64>,
@@ -49,6 +60,9 @@ impl Input for ChangeShow {
             errors.text(name, "/name", (1, 200));
         }
         check_common(self.description.as_deref(), self.hold_secs, errors);
+        let pays = self.pay_secs.is_none_or(|secs| (PAY_MIN_SECS..=PAY_MAX_SECS).contains(&secs));
+        let detail = "A booking waits a minute to three days for its payment.";
+        errors.require(pays, "/paySecs", "range", detail);
         errors.require(
             self.status != Some(ShowStatus::Cancelled),
             "/status",
@@ -108,10 +122,33 @@ pub async fn change_show(
     }
     show.starts_at = cmd.starts_at.unwrap_or(show.starts_at);
     show.hold_secs = cmd.hold_secs.unwrap_or(show.hold_secs);
+    if let Some(tickets) = cmd.tickets {
+        if tickets {
+            tickets::of_booking::require_types(tx, id).await?;
+        }
+        show.tickets = tickets;
+    }
+    if let Some(payment) = cmd.payment {
+        if payment == ShowPayment::Required {
+            check_currency(tx, &show).await?;
+        }
+        show.payment = payment;
+    }
+    show.pay_secs = cmd.pay_secs.unwrap_or(show.pay_secs);
     show.version += 1;
     shows::update_show(tx, &show)?;
     tx.emit(event::show("show_updated", "changed", &show)?);
     Ok(show)
+}
+
+/// Bills are in the venue's own currency.
+async fn check_currency(tx: &mut Tx, show: &Show) -> Result<(), BookingError> {
+    let house = payments::bill::house_currency(tx).await?;
+    if house.as_str() == show.currency {
+        Ok(())
+    } else {
+        Err(BookingError::NotHouseCurrency(house.as_str().to_owned()))
+    }
 }
 
 /// A cancelled show stays cancelled; a show that was announced is not a draft again.

@@ -12,13 +12,17 @@ use pg::Tx;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::model::{Show, ShowStatus};
+use crate::model::{Show, ShowPayment, ShowStatus};
 use crate::reads::VenuePath;
 use crate::store::shows;
 use crate::{BookingError, event};
 
 /// How long a hold lasts unless the show says otherwise, in seconds.
 const HOLD_DEFAULT_SECS: i32 = 120;
+
+/// How long a booking waits for its payment unless the show says otherwise, in seconds. The table
+/// has the same default.
+const PAY_DEFAULT_SECS: i32 = 900;
 
 /// What a show is.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -90,6 +94,9 @@ pub async fn create_show(tx: &mut Tx, cmd: &CreateShow) -> Result<Show, BookingE
         hold_secs: cmd.hold_secs.unwrap_or(HOLD_DEFAULT_SECS),
         currency: cmd.currency.as_str().to_owned(),
         seat_count: 0,
+        tickets: false,
+        payment: ShowPayment::None,
+        pay_secs: PAY_DEFAULT_SECS,
         version: 1,
     };
     shows::insert_show(tx, &show, now)?;

@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use crate::BookingError;
 use crate::model::Booking;
-use crate::store::{bookings, people};
+use crate::store::{bookings, people, waiting};
+use crate::waiting::Waiting;
 
-/// Bookings that are read at a time.
+/// Bookings, or places in line, that are read at a time.
 const PAGE: i64 = 200;
 
 /// Takes this slice's part of a person away and gives the ids of what told of them. Runs in a
@@ -24,7 +25,24 @@ pub async fn erase_person(
     Ok(people::erase(tx, user, email).await?)
 }
 
-/// All bookings of `user`. The scope has to be the user's own.
+/// All places in line of `user`. In a job's scope, because a person is in many venues.
+///
+/// # Errors
+/// The database's failures.
+pub async fn export_waiting(q: &mut Reader, user: UserId) -> Result<Vec<Waiting>, BookingError> {
+    let mut all: Vec<Waiting> = Vec::new();
+    loop {
+        let after = all.last().map_or(Uuid::nil(), |waiting| waiting.id.0);
+        let page = waiting::list_of_user(q, user, (after, PAGE)).await?;
+        let more = !page.is_empty();
+        all.extend(page);
+        if !more {
+            return Ok(all);
+        }
+    }
+}
+
+/// All bookings of `user`. In a job's scope, because a person is in many venues.
 ///
 /// # Errors
 /// The database's failures.

@@ -1,4 +1,5 @@
-//! Sweep holds that are past their time: say so, and mark them. Seats past their release time next.
+//! Sweep holds that are past their time: say so, and mark them. Seats past their release time and
+//! bookings that were not paid next.
 //!
 //! Nothing depends on it. A claim past its time counts no more for anybody who asks; the sweep only
 //! tells those who watch. Any worker sweeps; what one has locked the others leave to it.
@@ -10,6 +11,7 @@ use kernel::ids::VenueId;
 use kernel::scope::Scope;
 use pg::Tx;
 
+use crate::expire_bookings::expire_bookings;
 use crate::model::Seat;
 use crate::offer_seats::wake;
 use crate::release_withheld::release_withheld;
@@ -35,7 +37,8 @@ pub async fn expire_holds(app: &App) -> Result<(), BookingError> {
     for venue in due.await? {
         sweep(app, venue).await?;
     }
-    release_withheld(app).await
+    release_withheld(app).await?;
+    expire_bookings(app).await
 }
 
 async fn sweep(app: &App, venue: VenueId) -> Result<(), BookingError> {

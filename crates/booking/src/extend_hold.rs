@@ -34,10 +34,8 @@ pub(crate) async fn post_extend_hold(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     let hold = at.hold;
-    app.write(&actor, once.of(&cmd), async move |tx| {
-        extend_hold(tx, hold, &token.0).await.map(Done)
-    })
-    .await
+    app.rush(&actor, once.of(&cmd), async move |tx| extend_hold(tx, hold, &token.0).await.map(Done))
+        .await
 }
 
 async fn extend_hold(tx: &mut Tx, id: HoldId, token: &str) -> Result<Hold, BookingError> {
@@ -67,7 +65,12 @@ pub(crate) fn check_usable(
     token: &str,
     now: Timestamp,
 ) -> Result<(), BookingError> {
-    check_token(&found.hold, token)?;
+    check_alone(&found.hold, token)?;
+    check_live(found, now)
+}
+
+/// Whether the hold is live, and its seats are still its own.
+pub(crate) fn check_live(found: &LockedHold, now: Timestamp) -> Result<(), BookingError> {
     match found.hold.status {
         HoldStatus::Live if found.hold.expires_at > now => {}
         HoldStatus::Live | HoldStatus::Expired => {
@@ -83,6 +86,12 @@ pub(crate) fn check_usable(
     } else {
         Err(BookingError::HoldExpired(found.hold.expires_at))
     }
+}
+
+/// Whether the token is the hold's, and the hold stands alone: a part of a bundle is used with it.
+pub(crate) fn check_alone(hold: &HeldRow, token: &str) -> Result<(), BookingError> {
+    check_token(hold, token)?;
+    hold.bundle.map_or(Ok(()), |bundle| Err(BookingError::InBundle(bundle)))
 }
 
 /// Whether the token is the hold's.
@@ -114,6 +123,7 @@ mod tests {
                 status,
                 expires_at: end,
                 ends_at: end,
+                bundle: None,
             },
             show: Show {
                 id: show,
@@ -124,6 +134,9 @@ mod tests {
                 hold_secs: 120,
                 currency: "EUR".into(),
                 seat_count: 1,
+                tickets: false,
+                payment: crate::model::ShowPayment::None,
+                pay_secs: 900,
                 version: 1,
             },
             seats: vec![Seat {

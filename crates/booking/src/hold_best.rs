@@ -8,6 +8,7 @@ use pg::{DbError, Tx};
 use crate::choice::{Closeness, Pick, rank, split, splits};
 use crate::front::Front;
 use crate::model::{Seat, Show};
+use crate::pass::check_pass;
 use crate::store::free::{self, Queue, Seen, Wanted};
 use crate::{BookingError, secret};
 
@@ -26,6 +27,8 @@ pub(crate) struct Taken {
     pub(crate) show: Show,
     pub(crate) seats: Vec<Seat>,
     pub(crate) closeness: Closeness,
+    /// Whether the holder has a pass for the show's line; none where they need none.
+    pub(crate) has_pass: Option<bool>,
     /// Claims whose time is over still stand there.
     pub(crate) stale_claims: bool,
 }
@@ -35,11 +38,12 @@ pub(crate) async fn take_if_free(
     tx: &mut Tx,
     wanted: &Wanted,
 ) -> Result<Option<Taken>, BookingError> {
-    let (show, mut picks) = look(tx, wanted, Queue::Skip, &HashSet::new()).await?;
+    let Looked { show, has_pass, mut picks } =
+        look(tx, wanted, Queue::Skip, &HashSet::new()).await?;
     let mut contended = HashSet::new();
     for attempt in 0..SKIPS_MAX {
         if picks.is_empty() {
-            (_, picks) = look(tx, wanted, Queue::Skip, &contended).await?;
+            picks = look(tx, wanted, Queue::Skip, &contended).await?.picks;
         }
         if picks.is_empty() {
             break;
@@ -50,7 +54,8 @@ pub(crate) async fn take_if_free(
         let pick = picks.remove(secret::below(most)?);
         match lock(tx, wanted, &pick, Queue::Skip).await? {
             Ok((seats, stale_claims)) => {
-                return Ok(Some(Taken { show, seats, closeness: pick.closeness, stale_claims }));
+                let closeness = pick.closeness;
+                return Ok(Some(Taken { show, seats, closeness, has_pass, stale_claims }));
             }
             Err(lost) => {
                 contended.extend(&lost);
@@ -75,16 +80,25 @@ async fn wait(tx: &mut Tx, wanted: &Wanted) -> Result<Taken, BookingError> {
     for _ in 0..WAITS_MAX {
         // Seats that were locked before would be held while waiting for others: a circle.
         tx.start_over().await?;
-        let (show, mut picks) = look(tx, wanted, Queue::Stand, &HashSet::new()).await?;
+        let Looked { show, has_pass, mut picks } =
+            look(tx, wanted, Queue::Stand, &HashSet::new()).await?;
         if picks.is_empty() {
             return Err(BookingError::NotEnough);
         }
         let pick = picks.swap_remove(0);
         if let Ok((seats, stale_claims)) = lock(tx, wanted, &pick, Queue::Stand).await? {
-            return Ok(Taken { show, seats, closeness: pick.closeness, stale_claims });
+            let closeness = pick.closeness;
+            return Ok(Taken { show, seats, closeness, has_pass, stale_claims });
         }
     }
     Err(BookingError::Db(DbError::Busy))
+}
+
+/// What a look without locks has found.
+struct Looked {
+    show: Show,
+    has_pass: Option<bool>,
+    picks: Vec<Pick>,
 }
 
 /// What could be taken, best first; nothing where only `contended` seats are left.
@@ -93,15 +107,17 @@ async fn look(
     wanted: &Wanted,
     queue: Queue,
     contended: &HashSet<i32>,
-) -> Result<(Show, Vec<Pick>), BookingError> {
+) -> Result<Looked, BookingError> {
     let seen = find_runs(tx, wanted, queue).await?;
     let show = seen.show.ok_or(BookingError::NoSuchShow)?;
     show.check_on_sale(tx.now())?;
+    let has_pass = seen.has_pass;
+    check_pass(has_pass)?;
     if wanted.limited && seen.live_holds >= LIVE_HOLDS_PER_CUSTOMER_MAX {
         return Err(BookingError::TooManyHolds);
     }
     if !seen.runs.is_empty() {
-        return Ok((show, rank(seen.runs, contended)));
+        return Ok(Looked { show, has_pass, picks: rank(seen.runs, contended) });
     }
     let (quantity, accessible) = (count(wanted.quantity), count(wanted.accessible));
     let mut seats = free::find_free(tx, wanted).await?;
@@ -109,7 +125,7 @@ async fn look(
         return Err(missing(tx, wanted).await?);
     }
     seats.retain(|seat| !contended.contains(&seat.seat));
-    Ok((show, splits(seats, quantity, accessible)))
+    Ok(Looked { show, has_pass, picks: splits(seats, quantity, accessible) })
 }
 
 /// Looks where free seats began a moment ago; and from the first block, where that finds nothing.

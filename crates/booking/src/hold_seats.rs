@@ -1,37 +1,41 @@
 //! Hold seats for a short time: named ones, the best available, any of a block, whole tables.
 
-use actix_web::{post, web};
+use actix_web::{Either, post, web};
 use edge::body::Errors;
-use edge::limits::{HOLD_MAX_SECS, LIVE_HOLDS_PER_CUSTOMER_MAX, SEATS_PER_HOLD_MAX};
-use edge::{Actor, Answer, App, Body, Created, Input, Once, Path, Rejection, WriteRefusals, can};
+use edge::limits::{
+    HOLD_MAX_SECS, LIVE_HOLDS_PER_CUSTOMER_MAX, SEATS_PER_HOLD_MAX, TABLES_PER_HOLD_MAX,
+    WHOLE_SEATS_PER_HOLD_MAX,
+};
+use edge::{
+    Accepted, Actor, Answer, App, Body, Created, Input, Once, Path, Prefer, Rejection,
+    WriteRefusals, can,
+};
 use jiff::SignedDuration;
-use kernel::ids::{HoldId, ShowId, UserId};
+use kernel::ids::{BundleId, HoldId, ShowId, UserId};
 use kernel::money::Money;
 use kernel::role::Standing;
 use pg::Tx;
-use serde::Deserialize;
+use pg::control::Control;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::{Access, check_open};
+use crate::carry_out::Command;
 use crate::choice::Closeness;
 use crate::hold_best::take_best;
 use crate::model::{
-    Hold, PricedSeat, Seat, SeatStatus, Show, check_free, check_labels, check_unclaimed,
-    check_whole,
+    Hold, PricedSeat, Seat, Show, check_free, check_labels, check_unclaimed, check_whole,
 };
+use crate::pass::{check_pass, use_pass};
 use crate::reads::ShowPath;
+use crate::request::{Request, ask};
 use crate::store::free::{self, Wanted};
 use crate::store::holds::NewHold;
-use crate::store::{holds, seats};
+use crate::store::{holds, seats, shows};
 use crate::{BookingError, event, secret};
 
-/// Whole tables of one hold.
-const TABLES_MAX: usize = 10;
-/// Seats of the whole tables of one hold.
-pub(crate) const WHOLE_SEATS_PER_HOLD_MAX: usize = 100;
-
 /// Which seats to hold: one of `seats`, `best`, `any` and `whole`.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldSeats {
     /// Ids of the seats, all of them or none: 1 to 10.
@@ -52,7 +56,7 @@ pub struct HoldSeats {
 }
 
 /// What the best available seats have to be.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BestSeats {
     /// How many: 1 to 10.
@@ -70,7 +74,7 @@ pub struct BestSeats {
 }
 
 /// Any seats of one block.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnySeats {
     /// The block's name.
@@ -122,10 +126,10 @@ fn check_quantity(quantity: u8, pointer: &str, errors: &mut Errors) {
 
 fn check_tables(tables: &[String], errors: &mut Errors) {
     errors.require(
-        (1..=TABLES_MAX).contains(&tables.len()),
+        (1..=TABLES_PER_HOLD_MAX).contains(&tables.len()),
         "/whole",
         "table_count",
-        format!("Name 1 to {TABLES_MAX} tables; these are {}.", tables.len()),
+        format!("Name 1 to {TABLES_PER_HOLD_MAX} tables; these are {}.", tables.len()),
     );
     for (n, table) in tables.iter().enumerate() {
         let twice = tables.iter().take(n).any(|other| other == table);
@@ -140,26 +144,35 @@ fn check_tables(tables: &[String], errors: &mut Errors) {
 /// are free, `any` of one block, or `whole` tables. The best are adjacent in one row where that can
 /// be, the best row first, leaving no single seat where another choice is as good; the answer's
 /// `best` says how close it came. The answer's `token` is shown once: it books, extends or releases
-/// the hold. Somebody else's seat is 409 with its state in `current`.
+/// the hold. Somebody else's seat is 409 with its state in `current`. While the show has a line,
+/// customers need a pass: `POST …/line`. With `Prefer: respond-async` the answer may be 202: the
+/// seats are held in their turn, and `Location` says where the outcome is.
 #[utoipa::path(
-    operation_id = "holdSeats", tag = "booking", params(ShowPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "holdSeats", tag = "booking",
+    params(ShowPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt"),
+        ("Prefer" = Option<String>, Header, description = "respond-async: do not wait for it")),
     request_body = HoldSeats, security(("bearer" = [])),
-    responses((status = 201, body = Hold), WriteRefusals)
+    responses((status = 201, body = Hold), (status = 202, body = Request), WriteRefusals)
 )]
 #[post("/api/v1/venues/{venue}/shows/{show}/holds")]
 pub(crate) async fn post_hold(
     actor: Actor<can::HoldSeats>,
-    once: Once,
+    (once, prefer): (Once, Prefer),
     at: Path<ShowPath>,
     cmd: Body<HoldSeats>,
     app: web::Data<App>,
-) -> Result<Answer, Rejection> {
+) -> Result<Either<Answer, Accepted>, Rejection> {
     let (show, user, standing) = (at.show, actor.user()?, actor.standing);
-    app.write(&actor, once.of(&cmd), async move |tx| {
+    let once = once.of(&cmd);
+    let later = || Command::HoldSeats { show, sent: (*cmd).clone() };
+    if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), later).await? {
+        return Ok(Either::Right(accepted));
+    }
+    let answer = app.rush(&actor, once, async move |tx| {
         hold_seats(tx, show, user, &cmd, standing).await.map(Created)
-    })
-    .await
+    });
+    answer.await.map(Either::Left)
 }
 
 /// Seats that are locked and free, of a show that is on sale.
@@ -167,6 +180,7 @@ struct Found {
     show: Show,
     seats: Vec<Seat>,
     closeness: Option<Closeness>,
+    has_pass: Option<bool>,
     stale_claims: bool,
 }
 
@@ -183,6 +197,9 @@ pub async fn hold_seats(
     standing: Standing,
 ) -> Result<Hold, BookingError> {
     let (limited, access) = (!standing.is_staff(), Access::of(cmd.code.as_deref(), standing));
+    if Control::SeatLocks.is_out() {
+        shows::lock_show(tx, show).await?;
+    }
     let found = match (&cmd.seats, &cmd.whole, wanted(show, cmd, &access, limited)) {
         (Some(labels), _, _) => named(tx, show, labels, limited, &access).await?,
         (_, Some(tables), _) => whole(tx, show, tables, limited, &access).await?,
@@ -192,11 +209,15 @@ pub async fn hold_seats(
                 show: taken.show,
                 seats: taken.seats,
                 closeness: Some(taken.closeness),
+                has_pass: taken.has_pass,
                 stale_claims: taken.stale_claims,
             }
         }
         (None, None, None) => return Err(BookingError::NoSuchSeats(Vec::new())),
     };
+    if found.has_pass.is_some() {
+        use_pass(tx, show, user).await?;
+    }
     let mut hold = new_hold(tx, &found.show, &found.seats)?;
     hold.best = found.closeness;
     if found.stale_claims {
@@ -205,7 +226,7 @@ pub async fn hold_seats(
     }
     insert(tx, &hold, user, &found.seats)?;
     let labels = found.seats.iter().map(|seat| &seat.label);
-    tx.emit(event::seats_updated(show, "held", SeatStatus::Held, labels)?);
+    tx.emit(event::seats_held(show, labels, hold.expires_at)?);
     Ok(hold)
 }
 
@@ -242,12 +263,13 @@ async fn named(
     let now = tx.now();
     let on_sale = found.show.ok_or(BookingError::NoSuchShow)?;
     on_sale.check_on_sale(now)?;
+    check_pass(found.has_pass)?;
     check_free(labels, &found.seats, &found.claims, now)?;
     check_whole(&found.seats)?;
     check_holds(limited, found.live_holds)?;
     check_shares(tx, show, &found.seats, access).await?;
-    let stale_claims = !found.claims.is_empty();
-    Ok(Found { show: on_sale, seats: found.seats, closeness: None, stale_claims })
+    let (has_pass, stale_claims) = (found.has_pass, !found.claims.is_empty());
+    Ok(Found { show: on_sale, seats: found.seats, closeness: None, has_pass, stale_claims })
 }
 
 async fn whole(
@@ -261,12 +283,13 @@ async fn whole(
     let now = tx.now();
     let on_sale = found.show.ok_or(BookingError::NoSuchShow)?;
     on_sale.check_on_sale(now)?;
+    check_pass(found.has_pass)?;
     check_blocks(tables, &found.seats)?;
     check_unclaimed(&found.seats, &found.claims, now)?;
     check_holds(limited, found.live_holds)?;
     check_shares(tx, show, &found.seats, access).await?;
-    let stale_claims = !found.claims.is_empty();
-    Ok(Found { show: on_sale, seats: found.seats, closeness: None, stale_claims })
+    let (has_pass, stale_claims) = (found.has_pass, !found.claims.is_empty());
+    Ok(Found { show: on_sale, seats: found.seats, closeness: None, has_pass, stale_claims })
 }
 
 /// All tables are there, are sold as one, and are not too many.
@@ -288,7 +311,7 @@ fn check_blocks(tables: &[String], seats: &[Seat]) -> Result<(), BookingError> {
     Ok(())
 }
 
-fn check_holds(limited: bool, live_holds: i64) -> Result<(), BookingError> {
+pub(crate) fn check_holds(limited: bool, live_holds: i64) -> Result<(), BookingError> {
     let too_many = limited && live_holds >= LIVE_HOLDS_PER_CUSTOMER_MAX;
     if too_many { Err(BookingError::TooManyHolds) } else { Ok(()) }
 }
@@ -328,6 +351,17 @@ pub(crate) fn insert(
     user: UserId,
     seats: &[Seat],
 ) -> Result<(), BookingError> {
+    insert_in(tx, hold, user, seats, None)
+}
+
+/// The same for a hold that is a part of a bundle.
+pub(crate) fn insert_in(
+    tx: &mut Tx,
+    hold: &Hold,
+    user: UserId,
+    seats: &[Seat],
+    bundle: Option<BundleId>,
+) -> Result<(), BookingError> {
     let new = NewHold {
         id: hold.id,
         show: hold.show_id,
@@ -337,6 +371,7 @@ pub(crate) fn insert(
         total: hold.price.amount,
         expires_at: hold.expires_at,
         ends_at: hold.ends_at,
+        bundle,
     };
     Ok(holds::insert_hold(tx, new)?)
 }

@@ -48,6 +48,13 @@ status! {
         /// It does not take place.
         Cancelled = "cancelled",
     }
+    /// Whether bookings of a show are paid.
+    ShowPayment {
+        /// A booking is confirmed at once.
+        None = "none",
+        /// A booking is pending until it is paid.
+        Required = "required",
+    }
     /// What became of a hold.
     HoldStatus {
         /// The seats are claimed until it expires.
@@ -61,13 +68,13 @@ status! {
     }
     /// Where a booking stands.
     BookingStatus {
-        /// Waits for its payment.
+        /// Waits for its payment, and has its seats until then.
         Pending = "pending",
         /// The seats are given.
         Confirmed = "confirmed",
         /// The seats are free again.
         Cancelled = "cancelled",
-        /// It was never paid.
+        /// It was not paid in time.
         Expired = "expired",
     }
 }
@@ -112,6 +119,12 @@ pub struct Show {
     pub currency: String,
     /// How many seats it has.
     pub seat_count: i32,
+    /// Whether bookings come with tickets.
+    pub tickets: bool,
+    /// Whether bookings are to be paid before they are confirmed.
+    pub payment: ShowPayment,
+    /// How long a booking waits for its payment, in seconds.
+    pub pay_secs: i32,
     /// Rises with every change.
     pub version: i64,
 }
@@ -196,7 +209,7 @@ pub(crate) struct Claim {
     pub(crate) seat: i32,
     pub(crate) hold: Option<HoldId>,
     pub(crate) booking: Option<BookingId>,
-    /// Nothing for a booking.
+    /// Nothing for a booking that is confirmed.
     pub(crate) expires_at: Option<Timestamp>,
 }
 
@@ -206,13 +219,15 @@ impl Claim {
         self.expires_at.is_none_or(|at| at > now)
     }
 
+    /// What has no end is a booking's, or a guest's who sits there. A booking that is not paid yet
+    /// only holds its seats.
     pub(crate) fn status(&self) -> SeatStatus {
-        if self.booking.is_some() { SeatStatus::Sold } else { SeatStatus::Held }
+        if self.expires_at.is_none() { SeatStatus::Sold } else { SeatStatus::Held }
     }
 }
 
 /// A seat and what it is to the public.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatState {
     /// Block and number.
@@ -288,6 +303,15 @@ pub struct Booking {
     pub price: Money,
     /// Whose it is.
     pub customer: Customer,
+    /// Until when a pending booking has its seats: pay by then.
+    #[serde(skip_serializing_if = "Option::is_none", with = "kernel::time::instant_opt")]
+    #[schema(value_type = String, format = DateTime, nullable = false, required = false)]
+    pub pay_by: Option<Timestamp>,
+    /// The secret by which the customer pays (`Bill-Token`) and follows a pending booking. Shown
+    /// only to whoever makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub bill_token: Option<String>,
     /// When it was made.
     #[serde(with = "kernel::time::instant")]
     #[schema(value_type = String, format = DateTime)]

@@ -18,7 +18,6 @@ use tokio::sync::Notify;
 use crate::access::Access;
 use crate::hold_best::take_if_free;
 use crate::hold_seats::{insert, new_hold};
-use crate::model::SeatStatus;
 use crate::store::free::Wanted;
 use crate::store::waiting::Party;
 use crate::store::{seats, waiting};
@@ -113,7 +112,7 @@ fn offer(tx: &mut Tx, party: Party, taken: &crate::hold_best::Taken) -> Result<(
     // Its token is told to nobody: accepting makes a new one.
     insert(tx, &hold, party.user, &taken.seats)?;
     let labels: Vec<_> = taken.seats.iter().map(|seat| seat.label.clone()).collect();
-    tx.emit(event::seats_updated(taken.show.id, "held", SeatStatus::Held, &labels)?);
+    tx.emit(event::seats_held(taken.show.id, &labels, hold.expires_at)?);
     let mut waiting = party.waiting;
     waiting.status = WaitingStatus::Offered;
     waiting.version += 1;
@@ -129,7 +128,14 @@ fn offer(tx: &mut Tx, party: Party, taken: &crate::hold_best::Taken) -> Result<(
             time::text(offer.expires_at),
         );
         let subject = format!("Seats for {}", taken.show.name);
-        let mail = notify::Mail { to, subject, text, html: None, kind: "waitlist_offered" };
+        let mail = notify::Mail {
+            to,
+            subject,
+            text,
+            html: None,
+            attachments: Vec::new(),
+            kind: "waitlist_offered",
+        };
         notify::queue_mail(tx, mail)?;
     }
     Ok(())

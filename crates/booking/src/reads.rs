@@ -1,12 +1,11 @@
 //! What can be looked at. Nothing here locks.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{ETAG, IF_NONE_MATCH};
+use actix_web::http::header::ETAG;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get, web};
 use edge::late::{Late, late};
 use edge::page::{Items, Page};
-use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
-use kernel::event::Pos;
+use edge::{Actor, App, Path, Query, ReadRefusals, Rejection, can};
 use kernel::ids::{BookingId, HoldId, ShowId, VenueId};
 use kernel::problem::Problem;
 use kernel::role::Permission;
@@ -15,8 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::BookingError;
 use crate::model::{Booking, BookingStatus, Layout, SeatStatus, Show, ShowStatus};
-use crate::plan::{Block, Category, Plan};
-use crate::store::{bookings, seats, shows};
+use crate::seat_maps::MAPS;
+use crate::store::{bookings, shows};
 
 /// The header that carries a hold's secret.
 const HOLD_TOKEN: &str = "Hold-Token";
@@ -114,33 +113,6 @@ pub struct MapSeat {
     pub status: SeatStatus,
 }
 
-/// A show's seats as of one position of the venue's log.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SeatMap {
-    /// The show.
-    pub show_id: ShowId,
-    /// Where the venue's log was: subscribe with it as `since` and nothing is missed.
-    #[schema(example = "1042-m3k9x0f2")]
-    pub pos: String,
-    /// Whether seats can be held.
-    pub status: ShowStatus,
-    /// Categories with their prices.
-    pub categories: Vec<Category>,
-    /// Blocks, best first.
-    pub blocks: Vec<Block>,
-    /// All seats.
-    pub seats: Vec<MapSeat>,
-}
-
-/// What the store found for a seat map.
-pub(crate) struct SeatMapRows {
-    pub(crate) pos: Pos,
-    pub(crate) show: Option<Show>,
-    pub(crate) plan: Plan,
-    pub(crate) seats: Vec<MapSeat>,
-}
-
 /// The status as the seat map's statement names it.
 pub(crate) fn seat_status(name: &str) -> SeatStatus {
     match name {
@@ -152,7 +124,7 @@ pub(crate) fn seat_status(name: &str) -> SeatStatus {
 }
 
 /// Drafts are for staff; to everybody else they do not exist.
-fn visible<G>(show: Option<Show>, actor: &Actor<G>) -> Result<Show, BookingError> {
+pub(crate) fn visible<G>(show: Option<Show>, actor: &Actor<G>) -> Result<Show, BookingError> {
     show.filter(|show| show.status != ShowStatus::Draft || actor.standing.is_staff())
         .ok_or(BookingError::NoSuchShow)
 }
@@ -167,7 +139,7 @@ fn visible<G>(show: Option<Show>, actor: &Actor<G>) -> Result<Show, BookingError
 #[get("/api/v1/venues/{venue}/shows")]
 pub(crate) async fn list_shows(
     actor: Actor<can::ReadShows>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Show>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -190,50 +162,12 @@ pub(crate) async fn get_show(
     at: Path<ShowPath>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, Rejection> {
-    let show =
-        app.read(&actor, async |q| visible(shows::find_show(q, at.show).await?, &actor)).await?;
+    let kept = match MAPS.find(&app, (at.venue, at.show)).await {
+        Some(map) => Some(map?.show().clone()),
+        None => app.read(&actor, async |q| shows::find_show(q, at.show).await).await?,
+    };
+    let show = visible(kept, &actor).map_err(|error| Rejection::of(&error))?;
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", show.version))).json(show))
-}
-
-/// Get a seat map
-///
-/// Every seat with its status, as of `pos`. The `ETag` changes whenever a seat does: send it as
-/// `If-None-Match` and an unchanged map is 304.
-#[utoipa::path(
-    operation_id = "getSeatMap", tag = "booking", params(ShowPath),
-    params(("If-None-Match" = Option<String>, Header, description = "The ETag that was seen")),
-    responses(
-        (status = 200, body = SeatMap), (status = 304, description = "Nothing changed"),
-        ReadRefusals
-    )
-)]
-#[get("/api/v1/venues/{venue}/shows/{show}/seats")]
-pub(crate) async fn get_seat_map(
-    actor: Actor<can::ReadShows>,
-    at: Path<ShowPath>,
-    request: HttpRequest,
-    app: web::Data<App>,
-) -> Result<HttpResponse, Rejection> {
-    let offset = app.clock().offset_micros();
-    let found = app
-        .read(&actor, async |q| {
-            let mut found = seats::find_seat_map(q, at.show, offset).await?;
-            found.show = Some(visible(found.show, &actor)?);
-            Ok::<_, BookingError>(found)
-        })
-        .await?;
-    let Some(show) = found.show else { return Err(Rejection::of(&BookingError::NoSuchShow)) };
-    // A hold that runs out changes the map before anybody has written so: the number of free
-    // seats is part of the tag.
-    let free = found.seats.iter().filter(|seat| seat.status == SeatStatus::Free).count();
-    let tag = format!("\"{}.{free}\"", found.pos);
-    if request.headers().get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == tag.as_bytes()) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
-    }
-    let Plan { categories, blocks, .. } = found.plan;
-    let (pos, status) = (found.pos.to_string(), show.status);
-    let map = SeatMap { show_id: show.id, pos, status, categories, blocks, seats: found.seats };
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(map))
 }
 
 /// List layouts
@@ -246,7 +180,7 @@ pub(crate) async fn get_seat_map(
 #[get("/api/v1/venues/{venue}/layouts")]
 pub(crate) async fn list_layouts(
     actor: Actor<can::ManageShows>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Layout>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -264,8 +198,8 @@ pub(crate) async fn list_layouts(
 #[get("/api/v1/venues/{venue}/bookings")]
 pub(crate) async fn list_bookings(
     actor: Actor<can::ListBookings>,
-    page: web::Query<Page>,
-    filter: web::Query<BookingFilter>,
+    page: Query<Page>,
+    filter: Query<BookingFilter>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Booking>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -310,7 +244,7 @@ pub(crate) async fn get_booking(
 #[get("/api/v1/me/bookings")]
 pub(crate) async fn list_my_bookings(
     actor: Actor<can::ActForSelf>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Booking>>, Rejection> {
     let (limit, after) = page.bounds()?;

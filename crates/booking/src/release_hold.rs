@@ -5,7 +5,7 @@ use edge::{Actor, Answer, App, Gone, OnceIfGiven, Path, Rejection, WriteRefusals
 use kernel::ids::HoldId;
 use pg::Tx;
 
-use crate::extend_hold::check_token;
+use crate::extend_hold::check_alone;
 use crate::model::HoldStatus;
 use crate::offer_seats::wake;
 use crate::reads::{HoldPath, HoldToken};
@@ -32,7 +32,7 @@ pub(crate) async fn delete_hold(
 ) -> Result<Answer, Rejection> {
     let hold = at.hold;
     let answer = app
-        .write(&actor, once.alone(), async move |tx| {
+        .rush(&actor, once.alone(), async move |tx| {
             release_hold(tx, hold, &token.0).await.map(|()| Gone)
         })
         .await?;
@@ -42,7 +42,7 @@ pub(crate) async fn delete_hold(
 
 async fn release_hold(tx: &mut Tx, id: HoldId, token: &str) -> Result<(), BookingError> {
     let found = holds::lock_hold(tx, id).await?.ok_or(BookingError::NoSuchHold)?;
-    check_token(&found.hold, token)?;
+    check_alone(&found.hold, token)?;
     match found.hold.status {
         HoldStatus::Live => {}
         HoldStatus::Booked => return Err(BookingError::HoldOver(HoldStatus::Booked)),

@@ -1,13 +1,13 @@
 //! This slice's part of a venue's snapshot, for clients that begin to listen.
 
 use kernel::event::{Topic, TopicMask};
-use kernel::ids::ShowId;
+use kernel::ids::{BookingId, ShowId};
 use pg::{DbError, Reader};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::{Booking, SeatState, Show};
-use crate::store::snapshot as store;
+use crate::store::{bookings, snapshot as store};
 
 /// Rows of one part at most. A venue that has more uses the lists.
 pub const ROWS_MAX: usize = 20_000;
@@ -35,7 +35,7 @@ pub struct BookingSnapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub seats: Option<Vec<TakenSeats>>,
-    /// Topic `bookings`.
+    /// Topics `bookings` and `booking.{id}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub bookings: Option<Vec<Booking>>,
@@ -66,6 +66,23 @@ pub async fn snapshot(
         part.bookings = Some(cut(found, Topic::Bookings, &mut part.cut));
     }
     Ok(part)
+}
+
+/// Adds the bookings that are followed one by one.
+///
+/// # Errors
+/// When PostgreSQL is away or busy.
+pub async fn add_followed(
+    q: &mut Reader,
+    ids: impl IntoIterator<Item = BookingId>,
+    part: &mut BookingSnapshot,
+) -> Result<(), DbError> {
+    for id in ids {
+        let found = bookings::find_booking(q, id).await?.map(|owned| owned.booking);
+        let all = part.bookings.get_or_insert_default();
+        all.extend(found.filter(|one| !all.iter().any(|known| known.id == one.id)));
+    }
+    Ok(())
 }
 
 fn cut<T>(mut rows: Vec<T>, topic: Topic, too_large: &mut Vec<Topic>) -> Vec<T> {

@@ -61,8 +61,9 @@ impl Input for WaitForSeats {
 /// Stands in the show's waiting list. As soon as seats for the whole party are free, they are held
 /// for the first party that fits: see `GET /me/waitlist`, and `accept` the offer in its time.
 #[utoipa::path(
-    operation_id = "waitForSeats", tag = "booking", params(ShowPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "waitForSeats", tag = "booking",
+    params(ShowPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = WaitForSeats, security(("bearer" = [])),
     responses((status = 201, body = Waiting), WriteRefusals)
 )]

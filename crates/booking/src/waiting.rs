@@ -2,7 +2,7 @@
 
 use actix_web::{get, web};
 use edge::page::{Items, Page};
-use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
+use edge::{Actor, App, Path, Query, ReadRefusals, Rejection, can};
 use jiff::Timestamp;
 use kernel::ids::{HoldId, ShowId, VenueId, WaitingId};
 use serde::{Deserialize, Serialize};
@@ -116,7 +116,7 @@ pub struct WaitingPath {
 pub(crate) async fn list_waitlist(
     actor: Actor<can::ListBookings>,
     at: Path<ShowPath>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Waiting>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -139,7 +139,7 @@ pub(crate) async fn list_waitlist(
 #[get("/api/v1/me/waitlist")]
 pub(crate) async fn list_my_waitlist(
     actor: Actor<can::ActForSelf>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Waiting>>, Rejection> {
     let (limit, after) = page.bounds()?;

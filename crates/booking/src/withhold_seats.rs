@@ -136,7 +136,8 @@ async fn set_withheld(
         Withheld::No => (false, "released"),
         Withheld::Until(_) => (true, "withheld"),
     };
-    let after = |seat: &Seat| Seat { withheld: kept, withheld_until: None, ..seat.clone() };
+    let until = if let Withheld::Until(until) = withheld { until } else { None };
+    let after = |seat: &Seat| Seat { withheld: kept, withheld_until: until, ..seat.clone() };
     let after: Vec<_> = found.seats.iter().map(after).collect();
     let state =
         |seat: &Seat| SeatState { id: seat.label.clone(), status: seat.unclaimed_status(tx.now()) };

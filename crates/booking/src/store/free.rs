@@ -177,6 +177,7 @@ pub(crate) enum Queue {
 pub(crate) struct Seen {
     pub(crate) show: Option<Show>,
     pub(crate) live_holds: i64,
+    pub(crate) has_pass: Option<bool>,
     pub(crate) runs: Vec<Run>,
 }
 
@@ -247,6 +248,7 @@ pub(crate) async fn find_runs(
         .await?;
     let live = found.first().map(|row| row.col("live_holds")).transpose()?;
     Ok(Seen {
+        has_pass: found.first().map(|row| row.col("has_pass")).transpose()?.flatten(),
         show: found.first().map(shows::show).transpose()?,
         live_holds: live.unwrap_or(0),
         runs: runs.iter().map(run).collect::<Result<_, _>>()?,

@@ -1,7 +1,7 @@
 //! Holds.
 
 use jiff::Timestamp;
-use kernel::ids::{HoldId, ShowId, UserId, VenueId};
+use kernel::ids::{BundleId, HoldId, ShowId, UserId, VenueId};
 use pg::{Columns, DbError, Query, Reader, Row, Tx, params};
 
 use crate::model::{Claim, HoldStatus, Seat, Show};
@@ -9,7 +9,8 @@ use crate::store::{seats, shows};
 
 pg::statements! {
     // The hold first, then its seats: confirm, release, extend and expire of one hold queue here.
-    LOCK_HOLD = "select id, show_id, user_id, token_hash, seats, total, status, expires_at, ends_at
+    LOCK_HOLD = "select id, show_id, user_id, token_hash, seats, total, status, expires_at, ends_at,
+            bundle_id
         from booking.hold where venue_id = $1 and id = $2 for update";
     // The seats in seat order, as everywhere.
     LOCK_SEATS_OF_HOLD = "select s.seat, s.label, s.block, s.category, s.price, s.withheld,
@@ -22,14 +23,14 @@ pg::statements! {
             on c.venue_id = h.venue_id and c.show_id = h.show_id and c.hold_id = h.id
         where h.venue_id = $1 and h.id = $2";
     SHOW_OF_HOLD = "select s.id, s.name, s.description, s.starts_at, s.status, s.hold_secs,
-            s.currency::text, s.seat_count, s.version
+            s.currency::text, s.seat_count, s.tickets, s.payment, s.pay_secs, s.version
         from booking.hold h join booking.show s on s.venue_id = h.venue_id and s.id = h.show_id
         where h.venue_id = $1 and h.id = $2";
     // Hold and claims in one statement: the foreign key is checked when both are there.
     INSERT_HOLD = "with made as (
             insert into booking.hold (venue_id, id, show_id, user_id, token_hash, seats, total,
-                                      status, expires_at, ends_at, created_at)
-            values ($1, $2, $3, $4, $5, $6, $7, 'live', $8, $9, $10))
+                                      status, expires_at, ends_at, created_at, bundle_id)
+            values ($1, $2, $3, $4, $5, $6, $7, 'live', $8, $9, $10, $11))
         insert into booking.claim (venue_id, show_id, seat, hold_id, expires_at)
         select $1, $3, seat, $2, $8 from unnest($6::int[]) as seat";
     END_HOLD = "update booking.hold set status = $3 where venue_id = $1 and id = $2";
@@ -70,6 +71,8 @@ pub(crate) struct HeldRow {
     pub(crate) status: HoldStatus,
     pub(crate) expires_at: Timestamp,
     pub(crate) ends_at: Timestamp,
+    /// What it stands and falls with.
+    pub(crate) bundle: Option<BundleId>,
 }
 
 /// What was found under the locks of a hold and its seats.
@@ -80,7 +83,7 @@ pub(crate) struct LockedHold {
     pub(crate) claims: Vec<Claim>,
 }
 
-fn held(row: &Row) -> Result<HeldRow, DbError> {
+pub(crate) fn held(row: &Row) -> Result<HeldRow, DbError> {
     Ok(HeldRow {
         id: row.col("id")?,
         show: row.col("show_id")?,
@@ -90,6 +93,7 @@ fn held(row: &Row) -> Result<HeldRow, DbError> {
         status: HoldStatus::from_name(row.col("status")?).unwrap_or(HoldStatus::Expired),
         expires_at: row.col("expires_at")?,
         ends_at: row.col("ends_at")?,
+        bundle: row.col("bundle_id")?,
     })
 }
 
@@ -123,6 +127,7 @@ pub(crate) struct NewHold {
     pub(crate) total: i64,
     pub(crate) expires_at: Timestamp,
     pub(crate) ends_at: Timestamp,
+    pub(crate) bundle: Option<BundleId>,
 }
 
 pub(crate) fn insert_hold(tx: &mut Tx, new: NewHold) -> Result<(), DbError> {
@@ -137,6 +142,7 @@ pub(crate) fn insert_hold(tx: &mut Tx, new: NewHold) -> Result<(), DbError> {
         new.expires_at,
         new.ends_at,
         tx.now(),
+        new.bundle,
     ];
     tx.change(INSERT_HOLD, row);
     Ok(())

@@ -5,7 +5,8 @@ use kernel::ids::{BookingId, HoldId, ShowId};
 use pg::{Columns, DbError, Query, Reader, Row, ToSql, Tx, params};
 
 use crate::model::{Claim, Seat, Show};
-use crate::reads::{MapSeat, SeatMapRows};
+use crate::reads::MapSeat;
+use crate::seat_map::{SeatMapRows, TimedSeat};
 use crate::store::shows;
 use crate::withhold_seats::Withheld;
 
@@ -28,12 +29,22 @@ pg::statements! {
     // of due holds does not promise: with few live rows in its statistics PostgreSQL took that one
     // and read the live holds of every venue.
     SHOW_AND_LIVE_HOLDS = "select s.id, s.name, s.description, s.starts_at, s.status, s.hold_secs,
-            s.currency::text, s.seat_count, s.version,
-            case when $5 then (select count(*) from booking.hold h
+            s.currency::text, s.seat_count, s.tickets, s.payment, s.pay_secs, s.version,
+            case when $5 then (select count(distinct coalesce(h.bundle_id, h.id)) from booking.hold h
              where h.venue_id = $1 and h.user_id = $3
                and h.status not in ('released', 'expired', 'booked')
                and h.expires_at > clock_timestamp() + $4::bigint * interval '1 microsecond')
-             else 0 end as live_holds
+             + (select count(*) from booking.booking b
+             where b.venue_id = $1 and b.user_id = $3 and b.status = 'pending'
+               and b.pay_by > clock_timestamp() + $4::bigint * interval '1 microsecond')
+             else 0 end as live_holds,
+            case when $5 and exists (select from booking.line l
+                 where l.venue_id = $1 and l.show_id = $2 and l.open)
+             then exists (select from booking.line_place p
+                 where p.venue_id = $1 and p.show_id = $2 and p.user_id = $3
+                   and p.status = 'passed'
+                   and p.pass_until > clock_timestamp() + $4::bigint * interval '1 microsecond')
+             end as has_pass
         from booking.show s where s.venue_id = $1 and s.id = $2";
     DELETE_EXPIRED_CLAIMS = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and seat = any($3) and expires_at <= $4";
@@ -43,12 +54,30 @@ pg::statements! {
         where venue_id = $1 and show_id = $2 and booking_id = $3";
     SET_WITHHELD = "update booking.seat set withheld = $4, withheld_until = $5
         where venue_id = $1 and show_id = $2 and seat = any($3)";
-    SEAT_MAP = "select s.label, s.block, s.category, s.accessible,
-            case when c.booking_id is not null then 'sold' when c.seat is not null then 'held'
+    // Some seats of the map anew: their time is over.
+    SEATS_OF_MAP = "select s.label, s.block, s.category, s.accessible,
+            case when c.seat is not null and c.expires_at is null then 'sold'
+                 when c.seat is not null then 'held'
                  when s.allocation is not null
                       or (s.withheld and (s.withheld_until is null or s.withheld_until
                           > clock_timestamp() + $3::bigint * interval '1 microsecond'))
-                 then 'withheld' else 'free' end as status
+                 then 'withheld' else 'free' end as status,
+            coalesce(c.expires_at, case when c.seat is null and s.withheld then s.withheld_until end)
+                as until
+        from booking.seat s left join booking.claim c
+            on (c.venue_id, c.show_id, c.seat) = (s.venue_id, s.show_id, s.seat)
+            and (c.expires_at is null
+                 or c.expires_at > clock_timestamp() + $3::bigint * interval '1 microsecond')
+        where s.venue_id = $1 and s.show_id = $2 and s.label = any($4)";
+    SEAT_MAP = "select s.label, s.block, s.category, s.accessible,
+            case when c.seat is not null and c.expires_at is null then 'sold'
+                 when c.seat is not null then 'held'
+                 when s.allocation is not null
+                      or (s.withheld and (s.withheld_until is null or s.withheld_until
+                          > clock_timestamp() + $3::bigint * interval '1 microsecond'))
+                 then 'withheld' else 'free' end as status,
+            coalesce(c.expires_at, case when c.seat is null and s.withheld then s.withheld_until end)
+                as until
         from booking.seat s left join booking.claim c
             on (c.venue_id, c.show_id, c.seat) = (s.venue_id, s.show_id, s.seat)
             and (c.expires_at is null
@@ -65,8 +94,10 @@ pub(crate) struct Locked {
     pub(crate) show: Option<Show>,
     pub(crate) seats: Vec<Seat>,
     pub(crate) claims: Vec<Claim>,
-    /// Live holds of the user; counted whoever it is, limited for customers.
+    /// Live holds and unpaid bookings of the user, where they are limited.
     pub(crate) live_holds: i64,
+    /// Whether the user has a pass for the show's line; none where they need none.
+    pub(crate) has_pass: Option<bool>,
 }
 
 pub(crate) fn seat(row: &Row) -> Result<Seat, DbError> {
@@ -122,11 +153,13 @@ pub(crate) async fn lock_seats(
 /// What the rows of seats, claims, and the show with the user's live holds say.
 pub(crate) fn locked(seats: &[Row], claims: &[Row], found: &[Row]) -> Result<Locked, DbError> {
     let live = found.first().map(|row| row.col("live_holds")).transpose()?;
+    let has_pass = found.first().map(|row| row.col("has_pass")).transpose()?.flatten();
     Ok(Locked {
         show: found.first().map(shows::show).transpose()?,
         seats: seats.iter().map(seat).collect::<Result<_, _>>()?,
         claims: claims.iter().map(claim).collect::<Result<_, _>>()?,
         live_holds: live.unwrap_or(0),
+        has_pass,
     })
 }
 
@@ -194,19 +227,33 @@ pub(crate) async fn find_seat_map(
         ])
         .await?;
     let pos = head.first().map(pg::log::head_pos).transpose()?;
-    let seat = |row: &Row| {
-        Ok(MapSeat {
-            id: row.col("label")?,
-            block: row.col("block")?,
-            category: row.col("category")?,
-            accessible: row.col("accessible")?,
-            status: crate::reads::seat_status(row.col("status")?),
-        })
-    };
     Ok(SeatMapRows {
         pos: pos.unwrap_or(Pos { seq: 0, at_micros: 0 }),
         show: shows.first().map(shows::show).transpose()?,
         plan: plans.first().map(shows::plan).transpose()?.unwrap_or_default(),
-        seats: seats.iter().map(seat).collect::<Result<_, DbError>>()?,
+        seats: seats.iter().map(map_seat).collect::<Result<_, _>>()?,
     })
+}
+
+fn map_seat(row: &Row) -> Result<TimedSeat, DbError> {
+    let seat = MapSeat {
+        id: row.col("label")?,
+        block: row.col("block")?,
+        category: row.col("category")?,
+        accessible: row.col("accessible")?,
+        status: crate::reads::seat_status(row.col("status")?),
+    };
+    Ok(TimedSeat { seat, until: row.col("until")? })
+}
+
+/// Some seats of a map as they are now.
+pub(crate) async fn find_map_seats(
+    q: &mut Reader,
+    show: ShowId,
+    offset_micros: i64,
+    labels: &[String],
+) -> Result<Vec<TimedSeat>, DbError> {
+    let venue = q.venue()?;
+    let rows = q.query(SEATS_OF_MAP, &[&venue, &show, &offset_micros, &labels]).await?;
+    rows.iter().map(map_seat).collect()
 }

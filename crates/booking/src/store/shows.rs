@@ -5,20 +5,21 @@ use kernel::ids::{LayoutId, ShowId};
 use pg::{Columns, DbError, Json, Reader, Row, Tx, params};
 use uuid::Uuid;
 
-use crate::model::{Layout, Show, ShowStatus};
+use crate::model::{Layout, Show, ShowPayment, ShowStatus};
 use crate::plan::Plan;
 
 pg::statements! {
     FIND_SHOW = "select id, name, description, starts_at, status, hold_secs, currency::text,
-            seat_count, version
+            seat_count, tickets, payment, pay_secs, version
         from booking.show where venue_id = $1 and id = $2";
     // Whoever changes a show takes its row: two managers never overwrite each other unseen. Holds
-    // and bookings never take it, or a show would be one queue.
+    // and bookings never take it, or a show would be one queue; and this lock does not stand in the
+    // way of rows that only name the show.
     LOCK_SHOW = "select id, name, description, starts_at, status, hold_secs, currency::text,
-            seat_count, version
-        from booking.show where venue_id = $1 and id = $2 for update";
+            seat_count, tickets, payment, pay_secs, version
+        from booking.show where venue_id = $1 and id = $2 for no key update";
     LIST_SHOWS = "select id, name, description, starts_at, status, hold_secs, currency::text,
-            seat_count, version
+            seat_count, tickets, payment, pay_secs, version
         from booking.show
         where venue_id = $1 and id > $2 and ($4 or status <> 'draft')
         order by id limit $3";
@@ -26,7 +27,8 @@ pg::statements! {
             (venue_id, id, name, description, starts_at, status, hold_secs, currency, created_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     UPDATE_SHOW = "update booking.show
-        set name = $3, description = $4, starts_at = $5, status = $6, hold_secs = $7, version = $8
+        set name = $3, description = $4, starts_at = $5, status = $6, hold_secs = $7, version = $8,
+            tickets = $9, payment = $10, pay_secs = $11
         where venue_id = $1 and id = $2";
     UPDATE_PLAN = "update booking.show set plan = $3, seat_count = $4, version = $5
         where venue_id = $1 and id = $2";
@@ -49,6 +51,9 @@ pub(crate) fn show(row: &Row) -> Result<Show, DbError> {
         hold_secs: row.col("hold_secs")?,
         currency: row.col("currency")?,
         seat_count: row.col("seat_count")?,
+        tickets: row.col("tickets")?,
+        payment: ShowPayment::from_name(row.col("payment")?).unwrap_or(ShowPayment::Required),
+        pay_secs: row.col("pay_secs")?,
         version: row.col("version")?,
     })
 }
@@ -119,6 +124,9 @@ pub(crate) fn update_show(tx: &mut Tx, show: &Show) -> Result<(), DbError> {
         show.status.as_str(),
         show.hold_secs,
         show.version,
+        show.tickets,
+        show.payment.as_str(),
+        show.pay_secs,
     ];
     tx.change(UPDATE_SHOW, new);
     Ok(())

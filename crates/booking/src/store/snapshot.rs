@@ -10,12 +10,13 @@ use crate::store::{bookings, shows};
 
 pg::statements! {
     LIST_LIVE_SHOWS = "select id, name, description, starts_at, status, hold_secs, currency::text,
-            seat_count, version
+            seat_count, tickets, payment, pay_secs, version
         from booking.show
         where venue_id = $1 and status <> 'cancelled' and starts_at > now() - interval '1 day'
         order by id limit $2";
     LIST_TAKEN_SEATS = "select s.show_id, s.label,
-            case when c.booking_id is not null then 'sold' when c.seat is not null then 'held'
+            case when c.seat is not null and c.expires_at is null then 'sold'
+                 when c.seat is not null then 'held'
                  else 'withheld' end as status
         from booking.show w
         join booking.seat s on s.venue_id = w.venue_id and s.show_id = w.id
@@ -30,7 +31,8 @@ pg::statements! {
                    > clock_timestamp() + $3::bigint * interval '1 microsecond')))
         order by s.show_id, s.seat limit $2";
     LIST_LIVE_BOOKINGS = "select b.id, b.show_id, b.code, b.status, b.labels, b.total,
-            b.currency::text, b.customer_name, b.customer_email, b.created_at, b.version, b.user_id
+            b.currency::text, b.customer_name, b.customer_email, b.created_at, b.version,
+            b.user_id, b.pay_by
         from booking.booking b
         join booking.show w on w.venue_id = b.venue_id and w.id = b.show_id
         where b.venue_id = $1 and w.status <> 'cancelled'
