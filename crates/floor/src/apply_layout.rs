@@ -7,13 +7,15 @@ use edge::body::Errors;
 use edge::{
     Actor, Answer, App, Body, Done, Input, OnceIfGiven, Path, Rejection, WriteRefusals, can,
 };
-use kernel::ids::{LayoutId, SectionId, TableId};
+use kernel::ids::{LayoutId, LevelId, SectionId, TableId};
 use pg::Tx;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::create_level::{CreateLevel, create_level};
 use crate::create_section::{CreateSection, create_section};
 use crate::create_table::{CreateTable, create_table};
+use crate::delete_level::remove_level;
 use crate::delete_table::{remove_table, touched_by_deleting};
 use crate::error::Kind;
 use crate::floor::{Fate, Floor, Key};
@@ -77,12 +79,14 @@ pub async fn apply_layout(tx: &mut Tx, cmd: &ApplyLayout) -> Result<AppliedLayou
         }
         (None, None) => return Err(FloorError::Absent(Kind::Layout)),
     };
-    let touched = touched_by_deleting(tx, TableId(uuid::Uuid::nil())).and_tables(None);
+    let touched =
+        touched_by_deleting(tx, TableId(uuid::Uuid::nil())).and_tables(None).and_levels(true);
     let mut found = floor::lock_floor(tx, &touched).await?;
     arrange(&mut found, &plan)?;
     floor::save(tx, &found)?;
     let gone = |key| found.is_gone(key);
     let applied = AppliedLayout {
+        levels: found.levels.values().filter(|it| !gone(Key::Level(it.id))).cloned().collect(),
         sections: found
             .sections
             .values()
@@ -109,7 +113,8 @@ fn arrange(floor: &mut Floor, plan: &FloorPlan) -> Result<(), FloorError> {
     for table in left {
         remove_table(floor, table, None)?;
     }
-    let sections = arrange_sections(floor, plan)?;
+    let levels = arrange_levels(floor, plan)?;
+    let sections = arrange_sections(floor, plan, &levels)?;
     for planned in &plan.tables {
         let section = planned.section.as_ref().and_then(|name| sections.get(name.trim())).copied();
         if let Some(id) = before.get(planned.name.trim()) {
@@ -128,9 +133,32 @@ fn arrange(floor: &mut Floor, plan: &FloorPlan) -> Result<(), FloorError> {
     Ok(())
 }
 
+fn arrange_levels(
+    floor: &mut Floor,
+    plan: &FloorPlan,
+) -> Result<BTreeMap<String, LevelId>, FloorError> {
+    let mut known: BTreeMap<String, LevelId> =
+        floor.levels.values().map(|level| (level.name.clone(), level.id)).collect();
+    let kept = |name: &str| plan.levels.iter().any(|level| level.name.trim() == name);
+    for (_, id) in known.iter().filter(|(name, _)| !kept(name)) {
+        remove_level(floor, *id, None)?;
+    }
+    for planned in &plan.levels {
+        let name = planned.name.trim().to_owned();
+        if let Some(id) = known.get(&name) {
+            floor.change_level(*id, "changed")?.storey = planned.storey;
+        } else {
+            let new = CreateLevel { name: name.clone(), storey: Some(planned.storey) };
+            known.insert(name, create_level(floor, &new).id);
+        }
+    }
+    Ok(known)
+}
+
 fn arrange_sections(
     floor: &mut Floor,
     plan: &FloorPlan,
+    levels: &BTreeMap<String, LevelId>,
 ) -> Result<BTreeMap<String, SectionId>, FloorError> {
     let mut known: BTreeMap<String, SectionId> =
         floor.sections.values().map(|section| (section.name.clone(), section.id)).collect();
@@ -142,12 +170,15 @@ fn arrange_sections(
     }
     for planned in &plan.sections {
         let name = planned.name.trim().to_owned();
+        let level = planned.level.as_ref().and_then(|level| levels.get(level.trim())).copied();
         if let Some(id) = known.get(&name) {
             let section = floor.change_section(*id, "changed")?;
             section.server = planned.server.clone().or(section.server.take());
+            section.level_id = level;
         } else {
-            let new = CreateSection { name: name.clone(), server: planned.server.clone() };
-            known.insert(name, create_section(floor, &new).id);
+            let server = planned.server.clone();
+            let new = CreateSection { name: name.clone(), server, level_id: level };
+            known.insert(name, create_section(floor, &new)?.id);
         }
     }
     Ok(known)
@@ -190,7 +221,7 @@ mod tests {
         for table in [table(1, 4), table(2, 2)] {
             floor.tables.insert(table.id, table);
         }
-        let mut plan = FloorPlan::of(&floor.tables, &floor.sections);
+        let mut plan = FloorPlan::of(&floor.tables, &floor.sections, &floor.levels);
         plan.tables.retain(|table| table.name == "1");
         plan.tables[0].x = 33.0;
         plan.tables.push(PlannedTable { name: "9".into(), ..plan.tables[0].clone() });

@@ -1,12 +1,13 @@
 //! How every write of this slice is carried out: lock what it touches, apply the rule to the floor
 //! in memory, save and tell what it changed.
 
+use jiff::{SignedDuration, Timestamp};
 use kernel::ids::{GuestId, ReservationId, SectionId, TableId};
 use pg::Tx;
 
-use crate::FloorError;
 use crate::floor::{Floor, Touched};
 use crate::store::floor;
+use crate::{FloorError, summon};
 
 impl Touched {
     /// This table.
@@ -44,6 +45,19 @@ impl Touched {
         self
     }
 
+    /// And the levels, if `are`.
+    pub(crate) fn and_levels(mut self, are: bool) -> Self {
+        self.levels |= are;
+        self
+    }
+
+    /// And what is promised soon, where a window was asked for.
+    pub(crate) fn and_soon(mut self, now: Timestamp, soon: SignedDuration) -> Self {
+        let widened = self.window.map(|(from, to)| (from.min(now - soon), to.max(now + soon)));
+        self.window = widened;
+        self
+    }
+
     /// And all that the other touches.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.reservations.extend(other.reservations);
@@ -51,6 +65,7 @@ impl Touched {
         self.tables.extend(other.tables);
         self.all_tables |= other.all_tables;
         self.sections.extend(other.sections);
+        self.levels |= other.levels;
         self.window = match (self.window, other.window) {
             (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1))),
             (one, two) => one.or(two),
@@ -71,11 +86,26 @@ pub(crate) async fn carry_out<T>(
     Ok(told)
 }
 
+/// The same for changes of the plan alone: tables that are moved, turned, renamed. Nobody sits down by
+/// them and nothing is promised, so only the tables and who sits there are looked at; and the
+/// sections, if one is `named`.
+pub(crate) async fn carry_out_on_plan<T>(
+    tx: &mut Tx,
+    tables: &[TableId],
+    named: Option<SectionId>,
+    rule: impl FnOnce(&mut Floor) -> Result<T, FloorError>,
+) -> Result<T, FloorError> {
+    let mut found = floor::lock_plan(tx, tables, named.is_some()).await?;
+    let told = rule(&mut found)?;
+    finish(tx, &found)?;
+    Ok(told)
+}
+
 /// Saves and tells what was changed.
 pub(crate) fn finish(tx: &mut Tx, floor: &Floor) -> Result<(), FloorError> {
     floor::save(tx, floor)?;
     for event in floor.events()? {
         tx.emit(event);
     }
-    Ok(())
+    summon::summon(tx, floor)
 }

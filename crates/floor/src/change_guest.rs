@@ -1,4 +1,5 @@
-//! Change what is known of a party. Where it stands and sits has operations of its own.
+//! Change what is known of a party, and bring it to where it is to stand and sit: each step has an
+//! operation of its own, but a client that has the party as it should be need not know which.
 
 use actix_web::{patch, web};
 use edge::body::Errors;
@@ -6,16 +7,17 @@ use edge::{
     Actor, Answer, App, Body, Done, IfMatch, Input, OnceIfGiven, Path, Rejection, WriteRefusals,
     can,
 };
-use kernel::ids::GuestId;
+use kernel::ids::{GuestId, TableId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::FloorError;
 use crate::carry_out::carry_out;
 use crate::floor::{Floor, Key, Touched};
-use crate::model::Guest;
+use crate::model::{Guest, GuestStatus};
 use crate::reads::GuestPath;
 use crate::receive_guest::{check_party, check_quote, check_words};
+use crate::seating::Care;
 
 /// What to change; what is absent stays.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -30,6 +32,9 @@ pub struct ChangeGuest {
     /// Where they can be reached; an empty text takes it away.
     #[schema(nullable = false, max_length = 40)]
     pub phone: Option<String>,
+    /// Where they are written to when their table is ready; an empty text takes it away.
+    #[schema(nullable = false, max_length = 254)]
+    pub email: Option<String>,
     /// What the host should know; an empty text takes it away.
     #[schema(nullable = false, max_length = 2000)]
     pub notes: Option<String>,
@@ -45,6 +50,15 @@ pub struct ChangeGuest {
     /// The longest wait that they were told, in minutes.
     #[schema(nullable = false, minimum = 0, maximum = 600)]
     pub quoted_to_minutes: Option<i32>,
+    /// Where it is to stand: the step that leads there is taken. Where none does, it is 409.
+    #[schema(nullable = false)]
+    pub status: Option<GuestStatus>,
+    /// Where it is to sit; chosen by the server for a party that is to be seated, unless given.
+    #[schema(nullable = false, max_items = 10)]
+    pub tables: Option<Vec<TableId>>,
+    /// Seat it although it does not fit, or the table is promised; it is counted.
+    #[schema(nullable = false)]
+    pub anyway: Option<bool>,
     /// The version that was seen; `If-Match` says the same.
     #[schema(nullable = false)]
     pub version: Option<i64>,
@@ -56,6 +70,9 @@ impl Input for ChangeGuest {
             errors.text(name, "/guestName", (1, 120));
         }
         check_party(self.party_size, errors);
+        if let Some(email) = self.email.as_deref().filter(|email| !email.is_empty()) {
+            errors.email(email, "/email");
+        }
         check_words(
             [self.phone.as_deref(), self.notes.as_deref(), self.allergies.as_deref()],
             self.flags.as_deref(),
@@ -68,7 +85,8 @@ impl Input for ChangeGuest {
 /// Change a party
 ///
 /// Give the version that was seen, in `If-Match` or in the body: a stale one is 412 with the
-/// present state.
+/// present state. With `status` or `tables` the party is brought there in the same transaction:
+/// seated, moved, unseated, completed, told, or given up.
 #[utoipa::path(
     operation_id = "changeGuest", tag = "floor", params(GuestPath), request_body = ChangeGuest,
     security(("bearer" = [])), responses((status = 200, body = Guest), WriteRefusals)
@@ -84,10 +102,17 @@ pub(crate) async fn patch_guest(
 ) -> Result<Answer, Rejection> {
     let guest = at.guest;
     app.write(&actor, once.of(&cmd), async move |tx| {
-        let (touched, seen) = (Touched::guest(guest), seen.0.or(cmd.version));
+        let (touched, seen) = (touched(guest, &cmd), seen.0.or(cmd.version));
         carry_out(tx, &touched, |floor| change_guest(floor, guest, seen, &cmd)).await.map(Done)
     })
     .await
+}
+
+/// All tables only where the server has to choose some.
+pub(crate) fn touched(id: GuestId, cmd: &ChangeGuest) -> Touched {
+    let any = cmd.status == Some(GuestStatus::Seated) && cmd.tables.is_none();
+    let named = cmd.tables.as_deref().unwrap_or_default();
+    Touched::guest(id).and_tables((!any).then_some(named))
 }
 
 /// The rule.
@@ -105,6 +130,7 @@ pub(crate) fn change_guest(
     guest.party_size = cmd.party_size.unwrap_or(guest.party_size);
     let texts = [
         (&cmd.phone, &mut guest.phone),
+        (&cmd.email, &mut guest.email),
         (&cmd.notes, &mut guest.notes),
         (&cmd.allergies, &mut guest.allergies),
     ];
@@ -118,5 +144,9 @@ pub(crate) fn change_guest(
     }
     guest.quoted_from_minutes = cmd.quoted_from_minutes.or(guest.quoted_from_minutes);
     guest.quoted_to_minutes = cmd.quoted_to_minutes.or(guest.quoted_to_minutes);
-    Ok(guest.clone())
+    if cmd.status.is_some() || cmd.tables.is_some() {
+        let care = Care::of(cmd.anyway == Some(true));
+        floor.bring(id, cmd.status, cmd.tables.as_deref(), care)?;
+    }
+    Ok(floor.guest(id)?.guest.clone())
 }

@@ -18,7 +18,7 @@ use crate::floor::{Floor, Key, Touched};
 use crate::receive_guest::{check_party, check_words};
 use crate::reservation::{Reservation, ReservationStatus, Wish};
 use crate::reservation_reads::ReservationPath;
-use crate::reserve_table::{check_time, touched};
+use crate::reserve_table::{check_time, touched, touched_at_any_time};
 use crate::store::floor;
 
 /// What to change; what is absent stays.
@@ -50,6 +50,23 @@ pub struct ChangeReservation {
     /// The version that was seen; `If-Match` says the same.
     #[schema(nullable = false)]
     pub version: Option<i64>,
+}
+
+impl ChangeReservation {
+    /// Whether it has to find room anew.
+    fn moves(&self) -> bool {
+        self.starts_at.is_some() || self.party_size.is_some() || self.tables.is_some()
+    }
+}
+
+/// In a batch: its present time is not known before it is locked.
+pub(crate) fn touched_in_batch(tx: &Tx, id: ReservationId, cmd: &ChangeReservation) -> Touched {
+    let own = Touched::reservation(id);
+    match cmd.starts_at {
+        Some(at) => own.and(touched(at)),
+        None if cmd.moves() => own.and(touched_at_any_time(tx.now())),
+        None => own,
+    }
 }
 
 impl Input for ChangeReservation {
@@ -95,26 +112,27 @@ async fn change_reservation(
     // The reservation alone first, to know its time; its lock stays.
     let first = floor::lock_floor(tx, &Touched::reservation(id)).await?;
     let starts_at = cmd.starts_at.unwrap_or(first.reservation(id)?.starts_at);
-    let moves = cmd.starts_at.is_some() || cmd.party_size.is_some() || cmd.tables.is_some();
-    let mut found = if moves {
+    let mut found = if cmd.moves() {
         let all = Touched::reservation(id).and(touched(starts_at));
         floor::lock_floor(tx, &all).await?
     } else {
         first
     };
-    found.check_seen(Key::Reservation(id), seen)?;
-    let changed = change(&mut found, id, cmd, moves)?;
+    let changed = change(&mut found, id, seen, cmd)?;
     finish(tx, &found)?;
     Ok(changed)
 }
 
 /// The rule.
-fn change(
+pub(crate) fn change(
     floor: &mut Floor,
     id: ReservationId,
+    seen: Option<i64>,
     cmd: &ChangeReservation,
-    moves: bool,
 ) -> Result<Reservation, FloorError> {
+    let moves = cmd.moves();
+    floor.reservation(id)?;
+    floor.check_seen(Key::Reservation(id), seen)?;
     let mut new = floor.reservation(id)?.clone();
     if !matches!(new.status, ReservationStatus::Held | ReservationStatus::Booked) {
         return Err(FloorError::ReservationOver(Box::new(new)));
@@ -145,5 +163,7 @@ fn change(
     }
     let found = floor.change_reservation(id, if moves { "moved" } else { "changed" })?;
     *found = Reservation { version: found.version, ..new };
-    Ok(found.clone())
+    let found = found.clone();
+    floor.rebook(&found);
+    Ok(found)
 }

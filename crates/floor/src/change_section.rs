@@ -6,7 +6,7 @@ use edge::{
     Actor, Answer, App, Body, Done, IfMatch, Input, OnceIfGiven, Path, Rejection, WriteRefusals,
     can,
 };
-use kernel::ids::SectionId;
+use kernel::ids::{LevelId, SectionId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -26,6 +26,12 @@ pub struct ChangeSection {
     /// Who serves it; an empty text takes the server away.
     #[schema(nullable = false, max_length = 120)]
     pub server: Option<String>,
+    /// Another level.
+    #[schema(nullable = false)]
+    pub level_id: Option<LevelId>,
+    /// Takes it from its level.
+    #[schema(nullable = false)]
+    pub no_level: Option<bool>,
     /// The version that was seen; `If-Match` says the same.
     #[schema(nullable = false)]
     pub version: Option<i64>,
@@ -39,6 +45,8 @@ impl Input for ChangeSection {
         if let Some(server) = &self.server {
             errors.text(server, "/server", (0, 120));
         }
+        let both = self.level_id.is_some() && self.no_level == Some(true);
+        errors.require(!both, "/noLevel", "either", "Give levelId or noLevel, not both.");
     }
 }
 
@@ -62,10 +70,14 @@ pub(crate) async fn patch_section(
 ) -> Result<Answer, Rejection> {
     let section = at.section;
     app.write(&actor, once.of(&cmd), async move |tx| {
-        let (touched, seen) = (Touched::section(section), seen.0.or(cmd.version));
+        let (touched, seen) = (touched(section, &cmd), seen.0.or(cmd.version));
         carry_out(tx, &touched, |floor| change_section(floor, section, seen, &cmd)).await.map(Done)
     })
     .await
+}
+
+pub(crate) fn touched(id: SectionId, cmd: &ChangeSection) -> Touched {
+    Touched::section(id).and_levels(cmd.level_id.is_some())
 }
 
 /// The rule.
@@ -76,6 +88,7 @@ pub(crate) fn change_section(
     cmd: &ChangeSection,
 ) -> Result<Section, FloorError> {
     floor.check_seen(Key::Section(id), seen)?;
+    floor.check_level(cmd.level_id)?;
     let section = floor.change_section(id, "changed")?;
     if let Some(name) = &cmd.name {
         name.trim().clone_into(&mut section.name);
@@ -83,5 +96,9 @@ pub(crate) fn change_section(
     if let Some(server) = &cmd.server {
         section.server = Some(server.trim().to_owned()).filter(|server| !server.is_empty());
     }
+    if cmd.no_level == Some(true) {
+        section.level_id = None;
+    }
+    section.level_id = cmd.level_id.or(section.level_id);
     Ok(section.clone())
 }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::FloorError;
-use crate::carry_out::carry_out;
+use crate::carry_out::carry_out_on_plan;
 use crate::create_table::{check_joins, check_section};
-use crate::floor::{Floor, Key, Touched};
+use crate::floor::{Floor, Key};
 use crate::model::{Table, TableShape, TableStatus};
 use crate::plan::check_place;
 use crate::reads::TablePath;
@@ -105,8 +105,9 @@ pub(crate) async fn patch_table(
 ) -> Result<Answer, Rejection> {
     let table = at.table;
     app.write(&actor, once.of(&cmd), async move |tx| {
-        let (touched, seen) = (Touched::table(table), seen.0.or(cmd.version));
-        carry_out(tx, &touched, |floor| change_table(floor, table, seen, &cmd)).await.map(Done)
+        let seen = seen.0.or(cmd.version);
+        let rule = |floor: &mut Floor| change_table(floor, table, seen, &cmd);
+        carry_out_on_plan(tx, &[table], cmd.section_id, rule).await.map(Done)
     })
     .await
 }

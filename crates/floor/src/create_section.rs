@@ -5,10 +5,11 @@ use edge::body::Errors;
 use edge::{
     Actor, Answer, App, Body, Created, Input, OnceIfGiven, Path, Rejection, WriteRefusals, can,
 };
-use kernel::ids::SectionId;
+use kernel::ids::{LevelId, SectionId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::FloorError;
 use crate::carry_out::carry_out;
 use crate::floor::{Fate, Floor, Key, Touched};
 use crate::model::Section;
@@ -24,6 +25,9 @@ pub struct CreateSection {
     /// Who serves it.
     #[schema(nullable = false, max_length = 120, example = "Sam")]
     pub server: Option<String>,
+    /// The level that it is on.
+    #[schema(nullable = false)]
+    pub level_id: Option<LevelId>,
 }
 
 impl Input for CreateSection {
@@ -51,21 +55,30 @@ pub(crate) async fn post_section(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     app.write(&actor, once.of(&cmd), async move |tx| {
-        let touched = Touched::default();
-        carry_out(tx, &touched, |floor| Ok(create_section(floor, &cmd))).await.map(Created)
+        let touched = touched(&cmd);
+        carry_out(tx, &touched, |floor| create_section(floor, &cmd)).await.map(Created)
     })
     .await
 }
 
+pub(crate) fn touched(cmd: &CreateSection) -> Touched {
+    Touched::default().and_levels(cmd.level_id.is_some())
+}
+
 /// The rule.
-pub(crate) fn create_section(floor: &mut Floor, cmd: &CreateSection) -> Section {
+pub(crate) fn create_section(
+    floor: &mut Floor,
+    cmd: &CreateSection,
+) -> Result<Section, FloorError> {
+    floor.check_level(cmd.level_id)?;
     let section = Section {
         id: SectionId::fresh(floor.now),
         name: cmd.name.trim().to_owned(),
         server: cmd.server.clone(),
+        level_id: cmd.level_id,
         version: 1,
     };
     floor.tell(Key::Section(section.id), Fate::Created, "created");
     floor.sections.insert(section.id, section.clone());
-    section
+    Ok(section)
 }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::FloorError;
-use crate::carry_out::carry_out;
+use crate::carry_out::carry_out_on_plan;
 use crate::error::Kind;
-use crate::floor::{Fate, Floor, Key, Touched};
+use crate::floor::{Fate, Floor, Key};
 use crate::model::{Table, TableShape, TableStatus};
 use crate::plan::check_place;
 use crate::reads::VenuePath;
@@ -92,8 +92,8 @@ pub(crate) async fn post_table(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     app.write(&actor, once.of(&cmd), async move |tx| {
-        let touched = Touched::default();
-        carry_out(tx, &touched, |floor| create_table(floor, &cmd)).await.map(Created)
+        let rule = |floor: &mut Floor| create_table(floor, &cmd);
+        carry_out_on_plan(tx, &[], cmd.section_id, rule).await.map(Created)
     })
     .await
 }

@@ -12,6 +12,8 @@ use crate::reservation::{Alternatives, NoRoom, Reservation};
 /// What is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A floor of the house.
+    Level,
     /// A table.
     Table,
     /// A section.
@@ -22,6 +24,15 @@ pub enum Kind {
     Layout,
     /// A reservation.
     Reservation,
+}
+
+/// Why nobody knows what the floor was like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// It is too long ago.
+    Forgotten,
+    /// It is still to come.
+    ToCome,
 }
 
 /// A refusal of this slice. A variant is something that a caller can do something about.
@@ -86,6 +97,9 @@ pub enum FloorError {
     /// The time lies in the past.
     #[error("the time is past")]
     Past,
+    /// Nobody knows any more, or not yet, what the floor was like then.
+    #[error("there is no record of that time")]
+    NoRecord(Unknown),
     /// The secret does not fit.
     #[error("the secret is wrong")]
     WrongToken,
@@ -111,9 +125,9 @@ impl From<DbError> for FloorError {
             // The walls behind the locks: they never speak as long as the locks are taken.
             Some("seating_pkey") => Self::TablesTaken(Vec::new()),
             Some("promise_no_overlap") => Self::NoRoom(NoRoom::NoTable, Box::default()),
-            Some("table_name_key" | "section_name_key" | "floor_layout_name_key") => {
-                Self::NameTaken
-            }
+            Some(
+                "level_name_key" | "table_name_key" | "section_name_key" | "floor_layout_name_key",
+            ) => Self::NameTaken,
             _ => Self::Db(error),
         }
     }
@@ -150,11 +164,20 @@ impl Refusal for FloorError {
             Self::NoRoom(..) | Self::ReservationOver(_) | Self::Past | Self::WrongToken => {
                 self.about_reservations()
             }
+            Self::NoRecord(why) => no_record(*why),
             Self::InBatch(number, inner) => in_batch(*number, inner.problem()),
             Self::NoRandom => DbError::Replay.problem(),
             Self::Db(error) => error.problem(),
         }
     }
+}
+
+fn no_record(why: Unknown) -> Problem {
+    let (status, detail) = match why {
+        Unknown::Forgotten => (410, "The log does not go back so far. Ask for a later time."),
+        Unknown::ToCome => (422, "Ask for a time that is past."),
+    };
+    Problem::new(status, "floor.no_record", "There is no record of that time", detail)
 }
 
 /// The problem of one operation, with its place in the batch.
@@ -171,6 +194,7 @@ fn in_batch(number: usize, mut problem: Problem) -> Problem {
 
 fn absent(kind: Kind) -> Problem {
     let (code, title, list) = match kind {
+        Kind::Level => ("floor.no_such_level", "There is no such level", "levels"),
         Kind::Table => ("floor.no_such_table", "There is no such table", "tables"),
         Kind::Section => ("floor.no_such_section", "There is no such section", "sections"),
         Kind::Guest => ("floor.no_such_guest", "There is no such party", "guests"),

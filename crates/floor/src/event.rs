@@ -4,26 +4,31 @@ use kernel::event::{Event, Topic};
 use kernel::ids::VenueId;
 
 use crate::floor::{Fate, Told};
-use crate::model::{Guest, Section, Table};
+use crate::model::{Guest, Level, Section, Table};
 use crate::plan::AppliedLayout;
+use crate::quote::Waitlist;
 use crate::reservation::Reservation;
 use crate::settings::FloorSettings;
 
 /// The types of this slice's events with their topic, for the document of events.
 pub const EVENTS: &[(&str, Topic, &str)] = &[
+    ("level_created", Topic::Floor, "A level was made."),
+    ("level_updated", Topic::Floor, "A level was changed."),
+    ("level_deleted", Topic::Floor, "A level is gone."),
     ("section_created", Topic::Floor, "A section was made."),
     ("section_updated", Topic::Floor, "A section was changed."),
     ("section_deleted", Topic::Floor, "A section is gone."),
     ("table_created", Topic::Floor, "A table was made."),
     ("table_updated", Topic::Floor, "A table was moved, changed, taken or freed."),
     ("table_deleted", Topic::Floor, "A table is gone."),
-    ("layout_updated", Topic::Floor, "A layout was applied: data has all tables and sections."),
+    ("layout_updated", Topic::Floor, "A layout was applied: data has all of the floor."),
     ("floor_settings_updated", Topic::Floor, "The floor works by other rules."),
     ("guest_created", Topic::Guests, "A party came."),
     ("guest_updated", Topic::Guests, "A party was changed or moved."),
     ("guest_deleted", Topic::Guests, "A party is gone."),
     ("reservation_created", Topic::Guests, "A table was reserved."),
     ("reservation_updated", Topic::Guests, "A reservation was changed."),
+    ("waitlist_quoted", Topic::Guests, "Waits have changed: data.items has those that did."),
     (
         "atomic_transaction_complete",
         Topic::Floor,
@@ -32,6 +37,15 @@ pub const EVENTS: &[(&str, Topic, &str)] = &[
 ];
 
 type Made = Result<Event, serde_json::Error>;
+
+pub(crate) fn level(told: &Told, level: &Level) -> Made {
+    let kind = match told.fate {
+        Fate::Created => "level_created",
+        Fate::Updated => "level_updated",
+        Fate::Deleted => "level_deleted",
+    };
+    Event::new(Topic::Floor, kind, ("level", level.id.0, level.version), told.action, level)
+}
 
 pub(crate) fn section(told: &Told, section: &Section) -> Made {
     let kind = match told.fate {
@@ -79,6 +93,11 @@ pub(crate) fn layout(venue: VenueId, applied: &AppliedLayout) -> Made {
 pub(crate) fn settings(venue: VenueId, settings: &FloorSettings) -> Made {
     let about = ("floor_settings", venue.0, settings.version);
     Event::new(Topic::Floor, "floor_settings_updated", about, "changed", settings)
+}
+
+/// Waits in the line are not what they were.
+pub(crate) fn quoted(venue: VenueId, changed: &Waitlist) -> Made {
+    Event::new(Topic::Guests, "waitlist_quoted", ("waitlist", venue.0, 0), "quoted", changed)
 }
 
 /// The end of a batch. The log writes the numbers of its events into `data`: `{from, to}`.

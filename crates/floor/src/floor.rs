@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kernel::event::Event;
-use kernel::ids::{GuestId, ReservationId, SectionId, TableId, UserId};
+use kernel::ids::{GuestId, LevelId, ReservationId, SectionId, TableId, UserId};
 
 use crate::error::{Kind, stale};
 use crate::event;
-use crate::model::{Party, Section, Table};
+use crate::model::{Level, Party, Section, Table};
 use crate::reservation::{Booked, Reservation};
 use crate::settings::FloorSettings;
 use crate::{FloorError, choose};
@@ -25,6 +25,8 @@ pub(crate) struct Touched {
     /// Every table: the rule chooses among them, or promises one for later.
     pub(crate) all_tables: bool,
     pub(crate) sections: Vec<SectionId>,
+    /// Every level: there are few, and they change seldom.
+    pub(crate) levels: bool,
     /// The time whose reservations count; the hours from now on, unless given.
     pub(crate) window: Option<(Timestamp, Timestamp)>,
 }
@@ -32,6 +34,7 @@ pub(crate) struct Touched {
 /// One entity of the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
+    Level(LevelId),
     Section(SectionId),
     Table(TableId),
     Guest(GuestId),
@@ -59,6 +62,8 @@ pub(crate) struct Told {
 pub(crate) struct Floor {
     pub(crate) now: Timestamp,
     pub(crate) settings: FloorSettings,
+    /// All of the venue and locked, if they were asked for; none otherwise.
+    pub(crate) levels: BTreeMap<LevelId, Level>,
     /// All of the venue; locked are those that were asked for.
     pub(crate) sections: BTreeMap<SectionId, Section>,
     pub(crate) tables: BTreeMap<TableId, Table>,
@@ -84,6 +89,7 @@ impl Floor {
         Self {
             now,
             settings: FloorSettings::default(),
+            levels: BTreeMap::new(),
             sections: BTreeMap::new(),
             tables: BTreeMap::new(),
             guests: BTreeMap::new(),
@@ -160,6 +166,29 @@ impl Floor {
         Ok(party)
     }
 
+    /// The level, to change.
+    pub(crate) fn change_level(
+        &mut self,
+        id: LevelId,
+        action: &'static str,
+    ) -> Result<&mut Level, FloorError> {
+        self.check_level(Some(id))?;
+        let first = self.tell(Key::Level(id), Fate::Updated, action);
+        let level = self.levels.get_mut(&id).ok_or(FloorError::Absent(Kind::Level))?;
+        level.version += i64::from(first);
+        Ok(level)
+    }
+
+    /// Whether the level is there.
+    pub(crate) fn check_level(&self, id: Option<LevelId>) -> Result<(), FloorError> {
+        match id {
+            Some(id) if !self.levels.contains_key(&id) || self.is_gone(Key::Level(id)) => {
+                Err(FloorError::Absent(Kind::Level))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The section, to change.
     pub(crate) fn change_section(
         &mut self,
@@ -194,6 +223,10 @@ impl Floor {
     pub(crate) fn check_seen(&self, key: Key, seen: Option<i64>) -> Result<(), FloorError> {
         let Some(seen) = seen.filter(|_| !self.is_told(key)) else { return Ok(()) };
         match key {
+            Key::Level(id) => match self.levels.get(&id) {
+                Some(level) if level.version != seen => Err(stale(level)),
+                _ => Ok(()),
+            },
             Key::Section(id) => match self.sections.get(&id) {
                 Some(section) if section.version != seen => Err(stale(section)),
                 _ => Ok(()),
@@ -218,6 +251,7 @@ impl Floor {
         let mut events = Vec::with_capacity(self.told.len());
         for told in &self.told {
             let found = match told.key {
+                Key::Level(id) => self.levels.get(&id).map(|it| event::level(told, it)),
                 Key::Section(id) => self.sections.get(&id).map(|it| event::section(told, it)),
                 Key::Table(id) => self.tables.get(&id).map(|it| event::table(told, it)),
                 Key::Guest(id) => self.guests.get(&id).map(|it| event::guest(told, &it.guest)),

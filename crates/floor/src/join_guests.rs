@@ -83,8 +83,9 @@ impl Versioned for TwoSeatings {}
 ///
 /// The other party joins this one, with its tables, and is gone.
 #[utoipa::path(
-    operation_id = "mergeGuests", tag = "floor", params(GuestPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "mergeGuests", tag = "floor",
+    params(GuestPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = WithGuest, security(("bearer" = [])),
     responses((status = 200, body = Seating), WriteRefusals)
 )]
@@ -110,8 +111,9 @@ pub(crate) async fn post_merge(
 ///
 /// Both sit; each gets the other's tables.
 #[utoipa::path(
-    operation_id = "swapGuests", tag = "floor", params(GuestPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "swapGuests", tag = "floor",
+    params(GuestPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = WithGuest, security(("bearer" = [])),
     responses((status = 200, body = TwoSeatings), WriteRefusals)
 )]
@@ -138,8 +140,9 @@ pub(crate) async fn post_swap(
 /// Some of its guests become a party of their own, at some of its tables, at free ones, or in the
 /// line.
 #[utoipa::path(
-    operation_id = "splitGuest", tag = "floor", params(GuestPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "splitGuest", tag = "floor",
+    params(GuestPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = SplitGuest, security(("bearer" = [])),
     responses((status = 200, body = TwoSeatings), WriteRefusals)
 )]

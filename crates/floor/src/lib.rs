@@ -1,27 +1,36 @@
 #![doc = include_str!("../README.md")]
 
 pub mod apply_layout;
+mod bring;
 mod carry_out;
 pub mod change_guest;
+pub mod change_level;
 pub mod change_reservation;
 pub mod change_section;
 pub mod change_settings;
 pub mod change_table;
 mod choose;
+pub mod create_level;
 pub mod create_section;
 pub mod create_table;
 pub mod dashboard;
 pub mod delete_guest;
+pub mod delete_level;
 pub mod delete_section;
 pub mod delete_table;
+pub mod erase_person;
 pub mod error;
 mod event;
 pub mod expire_holds;
 mod floor;
 pub mod join_guests;
+pub mod keep_keyframes;
+mod look_back;
 pub mod model;
+pub mod my_reservations;
 pub mod plan;
 pub mod quote;
+pub mod quote_anew;
 pub mod reads;
 pub mod receive_guest;
 pub mod reservation;
@@ -39,6 +48,7 @@ pub mod snapshot;
 pub mod step_guest;
 pub mod step_reservation;
 pub mod store;
+mod summon;
 pub mod sync;
 
 use actix_web::web::ServiceConfig;
@@ -53,6 +63,7 @@ pub use event::EVENTS;
     reads::get_floor,
     reads::list_tables,
     reads::get_table,
+    reads::list_levels,
     reads::list_sections,
     reads::list_layouts,
     reads::get_layout,
@@ -63,6 +74,9 @@ pub use event::EVENTS;
     change_table::patch_table,
     delete_table::delete_table,
     save_tables::put_tables,
+    create_level::post_level,
+    change_level::patch_level,
+    delete_level::delete_level,
     create_section::post_section,
     change_section::patch_section,
     delete_section::delete_section,
@@ -79,6 +93,7 @@ pub use event::EVENTS;
     join_guests::post_swap,
     join_guests::post_split,
     step_guest::post_notify,
+    step_guest::post_arrive,
     step_guest::post_cancel,
     step_guest::post_no_show,
     step_guest::post_unseat,
@@ -98,6 +113,7 @@ pub use event::EVENTS;
     reservation_reads::list_broken,
     reservation_reads::get_reservation,
     reservation_reads::get_availability,
+    my_reservations::list_my_reservations,
     quote::get_quote,
     quote::get_waitlist,
     dashboard::get_dashboard,
@@ -110,6 +126,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
     cfg.service(reads::get_floor)
         .service(reads::list_tables)
         .service(reads::get_table)
+        .service(reads::list_levels)
         .service(reads::list_sections)
         .service(reads::list_layouts)
         .service(reads::get_layout)
@@ -120,6 +137,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(change_table::patch_table)
         .service(delete_table::delete_table)
         .service(save_tables::put_tables)
+        .configure(level_routes)
         .service(create_section::post_section)
         .service(change_section::patch_section)
         .service(delete_section::delete_section)
@@ -136,6 +154,12 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(sync::get_sync);
 }
 
+fn level_routes(cfg: &mut ServiceConfig) {
+    cfg.service(create_level::post_level)
+        .service(change_level::patch_level)
+        .service(delete_level::delete_level);
+}
+
 fn guest_routes(cfg: &mut ServiceConfig) {
     cfg.service(receive_guest::post_guest)
         .service(change_guest::patch_guest)
@@ -146,6 +170,7 @@ fn guest_routes(cfg: &mut ServiceConfig) {
         .service(join_guests::post_swap)
         .service(join_guests::post_split)
         .service(step_guest::post_notify)
+        .service(step_guest::post_arrive)
         .service(step_guest::post_cancel)
         .service(step_guest::post_no_show)
         .service(step_guest::post_unseat)
@@ -166,5 +191,6 @@ fn reservation_routes(cfg: &mut ServiceConfig) {
         .service(reservation_reads::list_reservations)
         .service(reservation_reads::list_broken)
         .service(reservation_reads::get_reservation)
-        .service(reservation_reads::get_availability);
+        .service(reservation_reads::get_availability)
+        .service(my_reservations::list_my_reservations);
 }

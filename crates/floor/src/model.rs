@@ -2,14 +2,14 @@
 
 use edge::answer::Versioned;
 use jiff::{SignedDuration, Timestamp};
-use kernel::ids::{GuestId, ReservationId, SectionId, TableId};
+use kernel::ids::{GuestId, LevelId, ReservationId, SectionId, TableId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// How long the last step of a party can be undone.
-pub const UNDO_MAX: SignedDuration = SignedDuration::from_mins(5);
+pub const UNDO_MAX: SignedDuration = SignedDuration::from_secs(edge::limits::STEP_UNDO_SECS);
 /// Tables that one party has at most.
-pub const TABLES_PER_PARTY_MAX: usize = 10;
+pub const TABLES_PER_PARTY_MAX: usize = edge::limits::TABLES_PER_PARTY_MAX;
 
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant:meta])* $case:ident = $text:literal,)* })*) => {$(
@@ -77,6 +77,27 @@ names! {
     }
 }
 
+/// A floor of the house: ground floor, gallery, roof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Level {
+    /// Its id.
+    pub id: LevelId,
+    /// Unique in the venue.
+    #[schema(example = "Gallery")]
+    pub name: String,
+    /// 0 is the ground floor, 1 the one above.
+    pub storey: i32,
+    /// Rises with every change.
+    pub version: i64,
+}
+
+impl Versioned for Level {
+    fn version(&self) -> Option<i64> {
+        Some(self.version)
+    }
+}
+
 /// A part of the floor with its server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -90,6 +111,10 @@ pub struct Section {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "Sam")]
     pub server: Option<String>,
+    /// The level that it is on, and its tables with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub level_id: Option<LevelId>,
     /// Rises with every change.
     pub version: i64,
 }
@@ -165,6 +190,10 @@ pub struct Guest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub phone: Option<String>,
+    /// Where it is written to when its table is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub email: Option<String>,
     /// What the host should know.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -213,6 +242,10 @@ pub struct Guest {
     #[serde(with = "kernel::time::instant_opt", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, nullable = false, required = false)]
     pub notified_at: Option<Timestamp>,
+    /// When it was back at the stand, ready to sit down.
+    #[serde(with = "kernel::time::instant_opt", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false, required = false)]
+    pub arrived_at: Option<Timestamp>,
     /// When it sat down.
     #[serde(with = "kernel::time::instant_opt", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, nullable = false, required = false)]
@@ -291,6 +324,7 @@ pub(crate) mod tests {
                 guest_name: format!("Party {number}"),
                 party_size: size,
                 phone: None,
+                email: None,
                 notes: None,
                 allergies: None,
                 flags: Vec::new(),
@@ -305,6 +339,7 @@ pub(crate) mod tests {
                 waited_minutes: None,
                 created_at: at("2026-01-01T19:00:00Z"),
                 notified_at: None,
+                arrived_at: None,
                 seated_at: None,
                 ended_at: None,
                 version: 1,

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use edge::answer::Versioned;
 use edge::body::Errors;
-use kernel::ids::{LayoutId, SectionId, TableId};
+use kernel::ids::{LayoutId, LevelId, SectionId, TableId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Section, Table, TableShape};
+use crate::model::{Level, Section, Table, TableShape};
 
 /// Tables of one floor.
-pub const TABLES_MAX: usize = 500;
+pub const TABLES_MAX: usize = edge::limits::FLOOR_TABLES_MAX;
+/// Levels of one house.
+pub const LEVELS_MAX: usize = edge::limits::FLOOR_LEVELS_MAX;
 /// Sections of one floor.
-pub const SECTIONS_MAX: usize = 50;
+pub const SECTIONS_MAX: usize = edge::limits::FLOOR_SECTIONS_MAX;
 /// How far from the plan's corner a table may be drawn, and how large.
 pub(crate) const PLACE_MAX: f64 = 100_000.0;
 
@@ -66,12 +68,31 @@ pub struct PlannedSection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub server: Option<String>,
+    /// The name of its level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub level: Option<String>,
+}
+
+/// A level of a saved plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedLevel {
+    /// Unique in the plan.
+    #[schema(min_length = 1, max_length = 60, example = "Gallery")]
+    pub name: String,
+    /// 0 is the ground floor, 1 the one above.
+    #[serde(default)]
+    pub storey: i32,
 }
 
 /// A floor plan: what is exported and imported.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FloorPlan {
+    /// The levels.
+    #[serde(default)]
+    pub levels: Vec<PlannedLevel>,
     /// The sections.
     #[serde(default)]
     pub sections: Vec<PlannedSection>,
@@ -106,6 +127,8 @@ impl Versioned for FloorLayout {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AppliedLayout {
+    /// All levels.
+    pub levels: Vec<Level>,
     /// All sections.
     pub sections: Vec<Section>,
     /// All tables.
@@ -119,6 +142,7 @@ impl FloorPlan {
     pub(crate) fn of(
         tables: &BTreeMap<TableId, Table>,
         sections: &BTreeMap<SectionId, Section>,
+        levels: &BTreeMap<LevelId, Level>,
     ) -> Self {
         let name = |id: &TableId| tables.get(id).map(|table| table.name.clone());
         let table = |table: &Table| PlannedTable {
@@ -138,21 +162,42 @@ impl FloorPlan {
         let section = |section: &Section| PlannedSection {
             name: section.name.clone(),
             server: section.server.clone(),
+            level: section.level_id.and_then(|id| levels.get(&id)).map(|it| it.name.clone()),
         };
+        let level = |level: &Level| PlannedLevel { name: level.name.clone(), storey: level.storey };
         let mut plan = Self {
+            levels: levels.values().map(level).collect(),
             sections: sections.values().map(section).collect(),
             tables: tables.values().map(table).collect(),
         };
         // By name: two exports of the same floor are the same text.
+        plan.levels.sort_by(|one, other| one.name.cmp(&other.name));
         plan.sections.sort_by(|one, other| one.name.cmp(&other.name));
         plan.tables.sort_by(|one, other| one.name.cmp(&other.name));
         plan
     }
 
+    /// Gives the names of the levels.
+    fn check_levels(&self, errors: &mut Errors) -> BTreeSet<&str> {
+        let mut levels = BTreeSet::new();
+        for (n, level) in self.levels.iter().enumerate() {
+            let at = format!("/plan/levels/{n}");
+            check_level(&level.name, level.storey, &at, errors);
+            let new = levels.insert(level.name.trim());
+            errors.require(new, format!("{at}/name"), "twice", "It stands twice.");
+        }
+        levels
+    }
+
     pub(crate) fn check(&self, errors: &mut Errors) {
-        let few = self.tables.len() <= TABLES_MAX && self.sections.len() <= SECTIONS_MAX;
-        let detail = format!("At most {TABLES_MAX} tables in {SECTIONS_MAX} sections.");
+        let few = self.tables.len() <= TABLES_MAX
+            && self.sections.len() <= SECTIONS_MAX
+            && self.levels.len() <= LEVELS_MAX;
+        let detail = format!(
+            "At most {TABLES_MAX} tables in {SECTIONS_MAX} sections on {LEVELS_MAX} levels."
+        );
         errors.require(few, "/plan", "length", detail);
+        let levels = self.check_levels(errors);
         let mut sections = BTreeSet::new();
         for (n, section) in self.sections.iter().enumerate() {
             errors.text(&section.name, &format!("/plan/sections/{n}/name"), (1, 60));
@@ -161,6 +206,9 @@ impl FloorPlan {
             }
             let new = sections.insert(section.name.trim());
             errors.require(new, format!("/plan/sections/{n}/name"), "twice", "It stands twice.");
+            let level = section.level.as_deref().is_none_or(|name| levels.contains(name.trim()));
+            let pointer = format!("/plan/sections/{n}/level");
+            errors.require(level, pointer, "unknown", "Not among the levels.");
         }
         let mut names = BTreeSet::new();
         let known: BTreeSet<_> = self.tables.iter().map(|table| table.name.as_str()).collect();
@@ -178,6 +226,13 @@ impl FloorPlan {
             check_place(place, (table.min_seats, table.max_seats), &at, errors);
         }
     }
+}
+
+/// The rules of a level.
+pub(crate) fn check_level(name: &str, storey: i32, at: &str, errors: &mut Errors) {
+    errors.text(name, &format!("{at}/name"), (1, 60));
+    let good = (-20..=200).contains(&storey);
+    errors.require(good, format!("{at}/storey"), "range", "From -20 to 200.");
 }
 
 /// The rules of a table's place (x, y, width, height, rotation) and size.
@@ -199,7 +254,7 @@ mod tests {
         let mut one = table(1, 4);
         one.combinable_with = vec![TableId(uuid::Uuid::from_u128(2))];
         let tables = [one, table(2, 2)].map(|table| (table.id, table)).into();
-        let plan = FloorPlan::of(&tables, &BTreeMap::new());
+        let plan = FloorPlan::of(&tables, &BTreeMap::new(), &BTreeMap::new());
         let text = serde_json::to_string(&plan).unwrap();
         let read: FloorPlan = serde_json::from_str(&text).unwrap();
         assert_eq!(read, plan);
@@ -212,7 +267,7 @@ mod tests {
     #[test]
     fn a_plan_with_two_tables_of_one_name_is_refused() {
         let tables = [(table(1, 4).id, table(1, 4))].into();
-        let mut plan = FloorPlan::of(&tables, &BTreeMap::new());
+        let mut plan = FloorPlan::of(&tables, &BTreeMap::new(), &BTreeMap::new());
         plan.tables.push(plan.tables[0].clone());
         let mut errors = Errors::default();
         plan.check(&mut errors);

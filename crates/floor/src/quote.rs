@@ -3,12 +3,13 @@
 //!
 //! Each table is free when its party is expected to leave. The line is gone through in order, each
 //! party takes the table that suits it first and keeps it for its turn; the wait of the next party
-//! is what is left. Nothing is kept: a quote is computed anew whenever somebody asks.
+//! is what is left. A quote is computed anew whenever somebody asks; what was told last is kept only
+//! to tell no more than what has changed (`quote_anew.rs`).
 
 use std::collections::BTreeMap;
 
 use actix_web::{get, web};
-use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
+use edge::{Actor, App, Path, Query, ReadRefusals, Rejection, can};
 use jiff::{SignedDuration, Timestamp};
 use kernel::ids::{GuestId, TableId};
 use kernel::problem::Problem;
@@ -44,7 +45,7 @@ pub struct QuoteQuery {
 }
 
 /// A range of waiting time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Quote {
     /// Parties before it.
@@ -62,6 +63,7 @@ pub struct Quote {
 /// A party in the line with its wait as of now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PartyInLine)]
 pub struct Waiting {
     /// The party.
     pub guest_id: GuestId,
@@ -194,7 +196,7 @@ pub(crate) fn quote_next(floor: &Floor, size: i32) -> Quote {
 pub(crate) async fn get_quote(
     actor: Actor<can::AskForTables>,
     _at: Path<VenuePath>,
-    query: web::Query<QuoteQuery>,
+    query: Query<QuoteQuery>,
     app: web::Data<App>,
 ) -> Result<web::Json<Quote>, Rejection> {
     if !(1..=100).contains(&query.party_size) {
@@ -227,6 +229,9 @@ async fn look<G>(actor: &Actor<G>, app: &App) -> Result<Floor, Rejection> {
     })
     .await
 }
+
+#[cfg(test)]
+mod replay_tests;
 
 #[cfg(test)]
 mod tests {

@@ -3,9 +3,10 @@
 use actix_web::http::header::{ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use edge::page::{Items, Page};
-use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
+use edge::{Actor, App, Path, Query, ReadRefusals, Rejection, can};
+use jiff::Timestamp;
 use kernel::event::Pos;
-use kernel::ids::{GuestId, LayoutId, SectionId, TableId, VenueId};
+use kernel::ids::{GuestId, LayoutId, LevelId, SectionId, TableId, VenueId};
 use kernel::role::Permission;
 use pg::DbError;
 use serde::{Deserialize, Serialize};
@@ -13,11 +14,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::FloorError;
 use crate::error::Kind;
-use crate::model::{Guest, GuestStatus, Party, Section, Table};
+use crate::look_back::look_back;
+use crate::model::{Guest, GuestStatus, Level, Party, Section, Table};
 use crate::plan::{FloorLayout, FloorPlan};
 use crate::reservation::Reservation;
 use crate::settings::FloorSettings;
-use crate::store::{floor, guests, layouts, tables};
+use crate::store::{floor, guests, layouts, levels, tables};
 
 /// `/venues/{venue}`.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
@@ -45,6 +47,16 @@ pub struct SectionPath {
     pub venue: VenueId,
     /// The section.
     pub section: SectionId,
+}
+
+/// `/venues/{venue}/levels/{level}`.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct LevelPath {
+    /// The venue.
+    pub venue: VenueId,
+    /// The level.
+    pub level: LevelId,
 }
 
 /// `/venues/{venue}/guests/{guest}`.
@@ -83,6 +95,16 @@ pub struct GuestFilter {
     pub q: Option<String>,
 }
 
+/// When.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Then {
+    /// A time that is past; now, unless given.
+    #[serde(default, with = "kernel::time::instant_opt")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub at: Option<Timestamp>,
+}
+
 /// The floor as of one position of the venue's log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -92,6 +114,8 @@ pub struct FloorState {
     pub pos: String,
     /// How the floor works.
     pub settings: FloorSettings,
+    /// All levels.
+    pub levels: Vec<Level>,
     /// All sections.
     pub sections: Vec<Section>,
     /// All tables.
@@ -111,6 +135,7 @@ pub struct FloorState {
 pub(crate) struct FloorRows {
     pub(crate) pos: Option<Pos>,
     pub(crate) settings: FloorSettings,
+    pub(crate) levels: Vec<Level>,
     pub(crate) sections: Vec<Section>,
     pub(crate) tables: Vec<Table>,
     pub(crate) guests: Vec<Party>,
@@ -120,10 +145,12 @@ pub(crate) struct FloorRows {
 /// Get the floor
 ///
 /// Sections, tables, and for those who may read names the parties and reservations, all as of
-/// `pos`. Send the `ETag` as `If-None-Match`, and an unchanged floor is 304.
+/// `pos`. Send the `ETag` as `If-None-Match`, and an unchanged floor is 304. With `at` it is the
+/// floor as it was then, as far back as the log goes.
 #[utoipa::path(
-    operation_id = "getFloor", tag = "floor", params(VenuePath),
-    params(("If-None-Match" = Option<String>, Header, description = "The ETag that was seen")),
+    operation_id = "getFloor", tag = "floor",
+    params(VenuePath, Then,
+        ("If-None-Match" = Option<String>, Header, description = "The ETag that was seen")),
     security(("bearer" = [])),
     responses(
         (status = 200, body = FloorState), (status = 304, description = "Nothing changed"),
@@ -133,10 +160,16 @@ pub(crate) struct FloorRows {
 #[get("/api/v1/venues/{venue}/floor")]
 pub(crate) async fn get_floor(
     actor: Actor<can::ReadFloor>,
-    _at: Path<VenuePath>,
+    path: Path<VenuePath>,
+    then: web::Query<Then>,
     request: HttpRequest,
     app: web::Data<App>,
 ) -> Result<HttpResponse, Rejection> {
+    if let Some(at) = then.at {
+        let names = actor.standing.may(Permission::ReadGuests);
+        let past = look_back(&app, path.venue, at).await.map_err(|error| Rejection::of(&error))?;
+        return Ok(HttpResponse::Ok().json(past.state(names)));
+    }
     let found: FloorRows =
         app.read(&actor, async |q| floor::find_floor(q).await.map_err(FloorError::from)).await?;
     let names = actor.standing.may(Permission::ReadGuests);
@@ -149,6 +182,7 @@ pub(crate) async fn get_floor(
     let state = FloorState {
         pos,
         settings: found.settings,
+        levels: found.levels,
         sections: found.sections,
         tables: found.tables,
         guests: names.then_some(guests),
@@ -167,7 +201,7 @@ pub(crate) async fn get_floor(
 #[get("/api/v1/venues/{venue}/tables")]
 pub(crate) async fn list_tables(
     actor: Actor<can::ReadFloor>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Table>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -196,6 +230,24 @@ pub(crate) async fn get_table(
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", table.version))).json(table))
 }
 
+/// List levels
+///
+/// Oldest first.
+#[utoipa::path(
+    operation_id = "listLevels", tag = "floor", params(VenuePath, Page),
+    security(("bearer" = [])), responses((status = 200, body = Items<Level>), ReadRefusals)
+)]
+#[get("/api/v1/venues/{venue}/levels")]
+pub(crate) async fn list_levels(
+    actor: Actor<can::ReadFloor>,
+    page: web::Query<Page>,
+    app: web::Data<App>,
+) -> Result<web::Json<Items<Level>>, Rejection> {
+    let (limit, after) = page.bounds()?;
+    let found = app.read(&actor, async |q| levels::list_levels(q, (after, limit)).await).await?;
+    Ok(web::Json(Items::of(found, limit, |level| level.id.0)))
+}
+
 /// List sections
 ///
 /// Oldest first.
@@ -206,7 +258,7 @@ pub(crate) async fn get_table(
 #[get("/api/v1/venues/{venue}/sections")]
 pub(crate) async fn list_sections(
     actor: Actor<can::ReadFloor>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Section>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -224,7 +276,7 @@ pub(crate) async fn list_sections(
 #[get("/api/v1/venues/{venue}/floor/layouts")]
 pub(crate) async fn list_layouts(
     actor: Actor<can::ArrangeFloor>,
-    page: web::Query<Page>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<FloorLayout>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -248,8 +300,9 @@ pub(crate) async fn get_layout(
     let found: FloorRows =
         app.read(&actor, async |q| floor::find_floor(q).await.map_err(FloorError::from)).await?;
     let sections = found.sections.into_iter().map(|it| (it.id, it)).collect();
+    let levels = found.levels.into_iter().map(|it| (it.id, it)).collect();
     let all = found.tables.into_iter().map(|it| (it.id, it)).collect();
-    Ok(web::Json(FloorPlan::of(&all, &sections)))
+    Ok(web::Json(FloorPlan::of(&all, &sections, &levels)))
 }
 
 /// Get the floor's settings
@@ -280,8 +333,8 @@ pub(crate) async fn get_settings(
 #[get("/api/v1/venues/{venue}/guests")]
 pub(crate) async fn list_guests(
     actor: Actor<can::ReadGuests>,
-    page: web::Query<Page>,
-    filter: web::Query<GuestFilter>,
+    page: Query<Page>,
+    filter: Query<GuestFilter>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Guest>>, Rejection> {
     let (limit, after) = page.bounds()?;

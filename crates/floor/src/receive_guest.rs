@@ -33,6 +33,9 @@ pub struct ReceiveGuest {
     /// Where they can be reached.
     #[schema(nullable = false, max_length = 40)]
     pub phone: Option<String>,
+    /// Where they are written to when their table is ready.
+    #[schema(nullable = false, max_length = 254, example = "ana@example.org")]
+    pub email: Option<String>,
     /// What the host should know.
     #[schema(nullable = false, max_length = 2000)]
     pub notes: Option<String>,
@@ -60,6 +63,9 @@ impl Input for ReceiveGuest {
     fn check(&self, errors: &mut Errors) {
         errors.text(&self.guest_name, "/guestName", (1, 120));
         check_party(Some(self.party_size), errors);
+        if let Some(email) = &self.email {
+            errors.email(email, "/email");
+        }
         check_words(
             [self.phone.as_deref(), self.notes.as_deref(), self.allergies.as_deref()],
             self.flags.as_deref(),
@@ -147,6 +153,7 @@ fn new_party(id: GuestId, cmd: &ReceiveGuest, now: Timestamp) -> Party {
         guest_name: cmd.guest_name.trim().to_owned(),
         party_size: cmd.party_size,
         phone: cmd.phone.clone(),
+        email: cmd.email.as_ref().map(|email| email.trim().to_owned()),
         notes: cmd.notes.clone(),
         allergies: cmd.allergies.clone(),
         flags: cmd.flags.clone().unwrap_or_default(),
@@ -161,6 +168,7 @@ fn new_party(id: GuestId, cmd: &ReceiveGuest, now: Timestamp) -> Party {
         waited_minutes: None,
         created_at: now,
         notified_at: None,
+        arrived_at: None,
         seated_at: None,
         ended_at: None,
         version: 1,

@@ -170,6 +170,23 @@ impl Floor {
         }
     }
 
+    /// What the reservation keeps from now on, for whoever comes after it in the same write.
+    pub(crate) fn rebook(&mut self, new: &Reservation) {
+        self.booked.retain(|it| it.reservation != new.id);
+        self.starts.retain(|(id, ..)| *id != new.id);
+        if !new.keeps_tables(self.now) {
+            return;
+        }
+        self.starts.push((new.id, new.starts_at, new.party_size));
+        self.booked.extend(new.table_ids.iter().map(|table| Booked {
+            reservation: new.id,
+            table: *table,
+            from: new.starts_at,
+            to: new.ends_at,
+            live: true,
+        }));
+    }
+
     fn is_free(&self, table: &Table, wish: &Wish<'_>, (from, to): (Timestamp, Timestamp)) -> bool {
         let promised = self.booked.iter().any(|it| {
             it.table == table.id

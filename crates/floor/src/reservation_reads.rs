@@ -3,7 +3,7 @@
 use actix_web::http::header::ETAG;
 use actix_web::{HttpResponse, get, web};
 use edge::page::{Items, Page};
-use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
+use edge::{Actor, App, Path, Query, ReadRefusals, Rejection, can};
 use jiff::{SignedDuration, Timestamp};
 use kernel::ids::{ReservationId, TableId, VenueId};
 use kernel::problem::Problem;
@@ -101,8 +101,8 @@ pub struct BrokenReservations {
 #[get("/api/v1/venues/{venue}/reservations")]
 pub(crate) async fn list_reservations(
     actor: Actor<can::ReadGuests>,
-    page: web::Query<Page>,
-    filter: web::Query<ReservationFilter>,
+    page: Query<Page>,
+    filter: Query<ReservationFilter>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<Reservation>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -149,7 +149,7 @@ pub(crate) async fn get_reservation(
 pub(crate) async fn get_availability(
     actor: Actor<can::AskForTables>,
     _at: Path<VenuePath>,
-    wish: web::Query<WishQuery>,
+    wish: Query<WishQuery>,
     app: web::Data<App>,
 ) -> Result<web::Json<Availability>, Rejection> {
     let WishQuery { party_size, at: starts_at } = wish.into_inner();

@@ -12,7 +12,7 @@ use pg::Tx;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::carry_out::finish;
+use crate::carry_out::{carry_out, finish};
 use crate::floor::{Fate, Floor, Key, Touched};
 use crate::reads::VenuePath;
 use crate::receive_guest::{check_party, check_words};
@@ -130,8 +130,9 @@ impl Input for ReserveTable {
 /// For a few minutes, for the time that the party will stay, not for the day. The smallest table
 /// that fits is chosen under the locks; when there is none, the answer has other times.
 #[utoipa::path(
-    operation_id = "holdTable", tag = "floor", params(VenuePath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "holdTable", tag = "floor",
+    params(VenuePath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = HoldTable, security(("bearer" = [])),
     responses((status = 201, body = HeldReservation), WriteRefusals)
 )]
@@ -152,8 +153,9 @@ pub(crate) async fn post_hold(
 ///
 /// The hold's token is the right to it. A hold that has run out is 409: hold again.
 #[utoipa::path(
-    operation_id = "bookTable", tag = "floor", params(ReservationPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "bookTable", tag = "floor",
+    params(ReservationPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = BookTable, security(("bearer" = [])),
     responses((status = 200, body = Reservation), WriteRefusals)
 )]
@@ -180,8 +182,9 @@ pub(crate) async fn post_book(
 /// As staff, booked at once. Without `tables` the smallest that fits is chosen under the locks, and
 /// `why` says so; when there is none, `current.alternatives` has other times and tables.
 #[utoipa::path(
-    operation_id = "reserveTable", tag = "floor", params(VenuePath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "reserveTable", tag = "floor",
+    params(VenuePath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = ReserveTable, security(("bearer" = [])),
     responses((status = 201, body = Reservation), WriteRefusals)
 )]
@@ -193,14 +196,24 @@ pub(crate) async fn post_reservation(
     cmd: Body<ReserveTable>,
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
-    app.write(&actor, once.of(&cmd), async move |tx| reserve_table(tx, &cmd).await.map(Created))
-        .await
+    app.write(&actor, once.of(&cmd), async move |tx| {
+        let touched = touched(cmd.starts_at);
+        carry_out(tx, &touched, |floor| reserve_table(floor, &cmd)).await.map(Created)
+    })
+    .await
 }
 
 /// Every table, and all that is promised around that time.
 pub(crate) fn touched(starts_at: Timestamp) -> Touched {
     let from = starts_at.checked_sub(AROUND).unwrap_or(starts_at);
     let to = starts_at.checked_add(AROUND).unwrap_or(starts_at);
+    Touched { window: Some((from, to)), ..Touched::default() }.and_tables(None)
+}
+
+/// Every table, and all that is promised at any time.
+pub(crate) fn touched_at_any_time(now: Timestamp) -> Touched {
+    let from = now.checked_sub(AROUND).unwrap_or(now);
+    let to = now.checked_add(AHEAD_MAX + AROUND).unwrap_or(now);
     Touched { window: Some((from, to)), ..Touched::default() }.and_tables(None)
 }
 
@@ -260,11 +273,10 @@ fn book_table(
 }
 
 /// The rule of reserving as staff.
-///
-/// # Errors
-/// `NoRoom`, `Past`.
-pub async fn reserve_table(tx: &mut Tx, cmd: &ReserveTable) -> Result<Reservation, FloorError> {
-    let mut found = floor::lock_floor(tx, &touched(cmd.starts_at)).await?;
+pub(crate) fn reserve_table(
+    floor: &mut Floor,
+    cmd: &ReserveTable,
+) -> Result<Reservation, FloorError> {
     let wish = Wish {
         starts_at: cmd.starts_at,
         party_size: cmd.party_size,
@@ -272,12 +284,11 @@ pub async fn reserve_table(tx: &mut Tx, cmd: &ReserveTable) -> Result<Reservatio
         own: None,
         by_staff: cmd.anyway == Some(true),
     };
-    let mut new = place(&found, &wish)?;
+    let mut new = place(floor, &wish)?;
     cmd.guest_name.trim().clone_into(&mut new.guest_name);
     new.phone.clone_from(&cmd.phone);
     new.notes.clone_from(&cmd.notes);
-    insert(&mut found, &new);
-    finish(tx, &found)?;
+    insert(floor, &new);
     Ok(new)
 }
 
@@ -305,4 +316,5 @@ fn place(floor: &Floor, wish: &Wish<'_>) -> Result<Reservation, FloorError> {
 fn insert(floor: &mut Floor, new: &Reservation) {
     floor.tell(Key::Reservation(new.id), Fate::Created, new.status.as_str());
     floor.reservations.insert(new.id, new.clone());
+    floor.rebook(new);
 }

@@ -66,8 +66,9 @@ pub async fn save_layout(tx: &mut Tx, cmd: &SaveFloorLayout) -> Result<FloorLayo
     let plan = if let Some(plan) = &cmd.plan {
         plan.clone()
     } else {
-        let found = floor::lock_floor(tx, &Touched::default().and_tables(None)).await?;
-        FloorPlan::of(&found.tables, &found.sections)
+        let all = Touched::default().and_tables(None).and_levels(true);
+        let found = floor::lock_floor(tx, &all).await?;
+        FloorPlan::of(&found.tables, &found.sections, &found.levels)
     };
     let now = tx.now();
     let name = cmd.name.trim().to_owned();

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::FloorError;
-use crate::carry_out::carry_out;
+use crate::carry_out::carry_out_on_plan;
 use crate::change_table::{ChangeTable, change_table};
-use crate::floor::{Floor, Touched};
+use crate::floor::Floor;
 use crate::model::Table;
 use crate::plan::TABLES_MAX;
 use crate::reads::VenuePath;
@@ -109,9 +109,9 @@ pub(crate) async fn put_tables(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     app.write(&actor, once.of(&cmd), async move |tx| {
-        let tables = cmd.tables.iter().map(|table| table.id).collect();
-        let touched = Touched { tables, ..Touched::default() };
-        carry_out(tx, &touched, |floor| save_tables(floor, &cmd)).await.map(Done)
+        let tables: Vec<_> = cmd.tables.iter().map(|table| table.id).collect();
+        let rule = |floor: &mut Floor| save_tables(floor, &cmd);
+        carry_out_on_plan(tx, &tables, None, rule).await.map(Done)
     })
     .await
 }

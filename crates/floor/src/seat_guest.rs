@@ -58,8 +58,9 @@ impl Versioned for Seating {
 /// Party and tables change together or not at all. A table that another party has is 409 with the
 /// table as it is; without `tables` the smallest free one that fits is chosen under the locks.
 #[utoipa::path(
-    operation_id = "seatGuest", tag = "floor", params(GuestPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "seatGuest", tag = "floor",
+    params(GuestPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = SeatGuest, security(("bearer" = [])),
     responses((status = 200, body = Seating), WriteRefusals)
 )]
@@ -84,8 +85,9 @@ pub(crate) async fn post_seat(
 ///
 /// To other tables, or to more or fewer of them. Those that it leaves are cleared.
 #[utoipa::path(
-    operation_id = "moveGuest", tag = "floor", params(GuestPath),
-    params(("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
+    operation_id = "moveGuest", tag = "floor",
+    params(GuestPath,
+        ("Idempotency-Key" = String, Header, description = "A fresh UUID per attempt")),
     request_body = SeatGuest, security(("bearer" = [])),
     responses((status = 200, body = Seating), WriteRefusals)
 )]

@@ -362,6 +362,9 @@ impl Floor {
         }
         let now = self.now;
         let party = self.change_guest(id, "undone")?;
+        if party.guest.arrived_at == party.stepped_at {
+            party.guest.arrived_at = None;
+        }
         party.guest.status = to;
         party.guest.ended_at = None;
         match to {

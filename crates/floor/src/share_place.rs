@@ -18,6 +18,7 @@ use crate::carry_out::carry_out;
 use crate::error::Kind;
 use crate::floor::{Floor, Touched};
 use crate::model::GuestStatus;
+use crate::quote::Quote;
 use crate::reads::{GuestPath, VenuePath};
 use crate::store::guests;
 use crate::{FloorError, secret};
@@ -74,6 +75,10 @@ pub struct PlaceInLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub quoted_to_minutes: Option<i32>,
+    /// The wait that is left, as the floor was a moment ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub quote: Option<Quote>,
 }
 
 /// Share a party's place in the line
@@ -134,5 +139,6 @@ pub(crate) async fn get_place(
         ahead: if waits { found.ahead } else { 0 },
         quoted_from_minutes: found.quoted.map(|quoted| quoted.0),
         quoted_to_minutes: found.quoted.map(|quoted| quoted.1),
+        quote: found.quote.filter(|_| waits),
     }))
 }

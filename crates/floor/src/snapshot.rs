@@ -5,12 +5,12 @@ use pg::{DbError, Reader};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Guest, Section, Table};
+use crate::model::{Guest, Level, Section, Table};
 use crate::reservation::Reservation;
 use crate::settings::FloorSettings;
 use crate::store::floor;
 
-/// Sections, tables, parties that are here and reservations that are awaited, as far as the topics
+/// Levels, sections, tables, parties that are here and reservations that are awaited, as far as the topics
 /// were asked for and granted.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -19,6 +19,10 @@ pub struct FloorSnapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub floor_settings: Option<FloorSettings>,
+    /// Topic `floor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub levels: Option<Vec<Level>>,
     /// Topic `floor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -50,6 +54,7 @@ pub async fn snapshot(q: &mut Reader, topics: TopicMask) -> Result<FloorSnapshot
     let parties = found.guests.into_iter().map(|party| party.guest).collect();
     Ok(FloorSnapshot {
         floor_settings: floor.then_some(found.settings),
+        levels: floor.then_some(found.levels),
         sections: floor.then_some(found.sections),
         tables: floor.then_some(found.tables),
         guests: guests.then_some(parties),

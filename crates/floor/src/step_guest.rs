@@ -1,4 +1,4 @@
-//! Steps of a party that need no more than its version: told that its table is ready, gone, not
+//! Steps of a party that need no more than its version: told that its table is ready, arrived, gone, not
 //! come, back in the line, away from its table, and the last step undone.
 
 use actix_web::{post, web};
@@ -33,6 +33,8 @@ impl Input for Seen {}
 pub(crate) enum Step {
     /// Its table is ready.
     Notify,
+    /// It is back at the stand.
+    Arrive,
     /// It went away before it was seated.
     Cancel,
     /// It was called and did not come.
@@ -70,6 +72,7 @@ pub(crate) fn step_guest(
     floor.check_seen(Key::Guest(id), seen)?;
     match step {
         Step::Notify => floor.dismiss(id, GuestStatus::Notified, "notified"),
+        Step::Arrive => floor.arrive(id),
         Step::Cancel => floor.dismiss(id, GuestStatus::Cancelled, "cancelled"),
         Step::NoShow => floor.dismiss(id, GuestStatus::NoShow, "no_show"),
         Step::Unseat => floor.unseat(id),
@@ -77,6 +80,22 @@ pub(crate) fn step_guest(
         Step::Undo => floor.undo(id),
     }?;
     seating(floor, id, None)
+}
+
+impl Floor {
+    /// The party is back at the stand. It waits as before: arriving is no place in the line.
+    fn arrive(&mut self, id: GuestId) -> Result<(), FloorError> {
+        let party = self.guest(id)?;
+        if !party.guest.is_waiting() {
+            return Err(FloorError::NoWay(Box::new(party.guest.clone())));
+        }
+        let (status, now) = (party.guest.status, self.now);
+        let party = self.change_guest(id, "arrived")?;
+        let notified_at = party.guest.notified_at;
+        party.step(status, now);
+        (party.guest.notified_at, party.guest.arrived_at) = (notified_at, Some(now));
+        Ok(())
+    }
 }
 
 /// Notify a party
@@ -96,6 +115,25 @@ pub(crate) async fn post_notify(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     step(actor, (once, seen), at.guest, (cmd, app), Step::Notify).await
+}
+
+/// Mark a party as arrived
+///
+/// It has come to the stand, told or by itself, and may be seated. It keeps its place in the line.
+#[utoipa::path(
+    operation_id = "markGuestArrived", tag = "floor", params(GuestPath), request_body = Seen,
+    security(("bearer" = [])), responses((status = 200, body = Seating), WriteRefusals)
+)]
+#[post("/api/v1/venues/{venue}/guests/{guest}/arrive")]
+pub(crate) async fn post_arrive(
+    actor: Actor<can::SeatGuests>,
+    once: OnceIfGiven,
+    seen: IfMatch,
+    at: Path<GuestPath>,
+    cmd: Body<Seen>,
+    app: web::Data<App>,
+) -> Result<Answer, Rejection> {
+    step(actor, (once, seen), at.guest, (cmd, app), Step::Arrive).await
 }
 
 /// Cancel a party

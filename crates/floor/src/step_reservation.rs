@@ -127,12 +127,17 @@ fn check(
     }
 }
 
-fn arrive(floor: &mut Floor, id: ReservationId, seen: Option<i64>) -> Result<Arrival, FloorError> {
+pub(crate) fn arrive(
+    floor: &mut Floor,
+    id: ReservationId,
+    seen: Option<i64>,
+) -> Result<Arrival, FloorError> {
     let found = check(floor, id, seen, &[ReservationStatus::Booked])?;
     let came = ReceiveGuest {
         guest_name: found.guest_name,
         party_size: found.party_size,
         phone: found.phone,
+        email: None,
         notes: found.notes,
         allergies: None,
         flags: None,
@@ -149,7 +154,7 @@ fn arrive(floor: &mut Floor, id: ReservationId, seen: Option<i64>) -> Result<Arr
 }
 
 /// `only_of`: a customer cancels what is their own; anything else does not exist for them.
-fn cancel(
+pub(crate) fn cancel(
     floor: &mut Floor,
     id: ReservationId,
     seen: Option<i64>,
@@ -162,10 +167,12 @@ fn cancel(
     check(floor, id, seen, &[ReservationStatus::Held, ReservationStatus::Booked])?;
     let found = floor.change_reservation(id, "cancelled")?;
     found.status = ReservationStatus::Cancelled;
-    Ok(found.clone())
+    let found = found.clone();
+    floor.rebook(&found);
+    Ok(found)
 }
 
-fn no_show(
+pub(crate) fn no_show(
     floor: &mut Floor,
     id: ReservationId,
     seen: Option<i64>,
@@ -176,7 +183,9 @@ fn no_show(
     }
     let found = floor.change_reservation(id, "no_show")?;
     found.status = ReservationStatus::NoShow;
-    Ok(found.clone())
+    let found = found.clone();
+    floor.rebook(&found);
+    Ok(found)
 }
 
 #[cfg(test)]

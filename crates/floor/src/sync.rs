@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::{get, web};
-use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
+use edge::{Actor, App, Path, Query, ReadRefusals, Rejection, can};
 use kernel::event::{Pos, Topic};
 use kernel::problem::Problem;
 use kernel::role::Permission;
@@ -16,7 +16,7 @@ use crate::FloorError;
 use crate::reads::VenuePath;
 
 /// Further behind, a device loads the floor anew: it is smaller than its history.
-const EVENTS_MAX: u16 = 1_000;
+const EVENTS_MAX: u16 = edge::limits::SYNC_EVENTS_MAX;
 
 /// Since when.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -62,7 +62,7 @@ struct About {
 pub(crate) async fn get_sync(
     actor: Actor<can::ReadFloor>,
     at: Path<VenuePath>,
-    query: web::Query<Since>,
+    query: Query<Since>,
     app: web::Data<App>,
 ) -> Result<web::Json<Sync>, Rejection> {
     let since: Pos = query.since.as_deref().unwrap_or_default().parse().map_err(|_| {
@@ -136,7 +136,11 @@ mod tests {
             action: "moved",
             data: "{}",
         };
-        Stored { seq, at: envelope.at, frame: Frame { topic, json: envelope.to_json() } }
+        Stored {
+            seq,
+            at: envelope.at,
+            frame: Frame { topic, follow: None, json: envelope.to_json() },
+        }
     }
 
     fn pos(seq: i64) -> Pos {

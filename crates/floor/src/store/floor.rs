@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use crate::choose::Turn;
 use crate::floor::{Fate, Floor, Key, Touched};
-use crate::plan::{SECTIONS_MAX, TABLES_MAX};
+use crate::plan::{LEVELS_MAX, SECTIONS_MAX, TABLES_MAX};
 use crate::reads::FloorRows;
 use crate::reservation::Booked;
 use crate::settings::{FloorRules, FloorSettings};
-use crate::store::{guests, reservations, tables};
+use crate::store::{guests, levels, reservations, tables};
 
 /// How far ahead reservations count for whoever sits down now.
 const AHEAD: SignedDuration = SignedDuration::from_hours(13);
@@ -29,9 +29,9 @@ pg::statements! {
         where venue_id = $1 and (id = any($2)
             or id in (select reservation_id from floor.guest where venue_id = $1 and id = any($3)))
         order by id for update";
-    LOCK_GUESTS = "select id, guest_name, party_size, phone, notes, allergies, flags, status, tables,
-            section_id, over_capacity, reservation_id, quoted_from_minutes, quoted_to_minutes,
-            link_hash, created_at, notified_at, seated_at, ended_at, previous_status,
+    LOCK_GUESTS = "select id, guest_name, party_size, phone, email, notes, allergies, flags, status,
+            tables, section_id, over_capacity, reservation_id, quoted_from_minutes, quoted_to_minutes,
+            link_hash, created_at, notified_at, arrived_at, seated_at, ended_at, previous_status,
             previous_tables, stepped_at, version
         from floor.guest
         where venue_id = $1 and (id = any($3)
@@ -50,15 +50,21 @@ pg::statements! {
                           select reservation_id from floor.guest
                           where venue_id = $1 and id = any($3)))))
         order by id for update";
-    LOCK_SECTIONS = "select id, name, server, version from floor.section
+    LOCK_PLAN = "select id, name, section_id, x, y, width, height, rotation, shape, min_seats,
+            max_seats, combinable_with, walk_in_only, status, version, null::uuid as guest_id
+        from floor.table where venue_id = $1 and id = any($2) order by id for update";
+    LOCK_SECTIONS = "select id, name, server, level_id, version from floor.section
         where venue_id = $1 and id = any($2) order by id for update";
-    LIST_SECTIONS = "select id, name, server, version from floor.section
+    LIST_SECTIONS = "select id, name, server, level_id, version from floor.section
         where venue_id = $1 order by id";
     // Stand behind the locks in the same packet, with snapshots of their own: they see who sat down
     // or was promised a table while the lock was waited for.
     SEATINGS = "select s.table_id, s.guest_id, g.seated_at, g.party_size
         from floor.seating s join floor.guest g on g.venue_id = s.venue_id and g.id = s.guest_id
         where s.venue_id = $1";
+    SEATED_AT = "select s.table_id, s.guest_id, g.seated_at, g.party_size
+        from floor.seating s join floor.guest g on g.venue_id = s.venue_id and g.id = s.guest_id
+        where s.venue_id = $1 and s.table_id = any($2)";
     SETTINGS = "select rules, version from floor.settings where venue_id = $1";
     PROMISES = "select p.reservation_id, p.table_id, r.starts_at, r.ends_at, r.status, r.expires_at
         from floor.promise p
@@ -127,6 +133,40 @@ pub(crate) async fn lock_floor(tx: &mut Tx, touched: &Touched) -> Result<Floor, 
     if touched.all_tables {
         look_around(tx, &mut floor, window).await?;
     }
+    if touched.levels {
+        floor.levels = levels::lock_levels(tx).await?.into_iter().map(|it| (it.id, it)).collect();
+    }
+    Ok(floor)
+}
+
+/// Locks tables of the plan and looks at who sits there. One packet. The sections are looked at if
+/// `sections`.
+pub(crate) async fn lock_plan(
+    tx: &mut Tx,
+    tables: &[TableId],
+    sections: bool,
+) -> Result<Floor, DbError> {
+    let venue = tx.venue()?;
+    let params: [&(dyn pg::ToSql + Sync); 2] = [&venue, &tables];
+    let (lock, look) = (Query::new(LOCK_PLAN, &params), Query::new(SEATED_AT, &params));
+    let (locked, seatings, all_sections) = if sections {
+        let [locked, seatings, all_sections] =
+            tx.pipeline([lock, look, Query::new(LIST_SECTIONS, &[&venue])]).await?;
+        (locked, seatings, all_sections)
+    } else {
+        let [locked, seatings] = tx.pipeline([lock, look]).await?;
+        (locked, seatings, Vec::new())
+    };
+    let mut floor = Floor::new(tx.now());
+    for row in &all_sections {
+        let section = tables::section(row)?;
+        floor.sections.insert(section.id, section);
+    }
+    for row in &locked {
+        let table = tables::table(row)?;
+        floor.tables.insert(table.id, table);
+    }
+    sit_down(&mut floor, &seatings)?;
     Ok(floor)
 }
 
@@ -210,14 +250,46 @@ pub(crate) async fn look_at_floor(
     Ok(floor)
 }
 
+/// The line and what it waits for, inside a write and without locks: for quotes that are told. Gives
+/// the number of the log that they rest on, read first.
+pub(crate) async fn look_at_line(tx: &mut Tx) -> Result<(i64, Floor), DbError> {
+    let (venue, nil, now) = (tx.venue()?, Uuid::nil(), tx.now());
+    let (many, ahead) = (i64::try_from(TABLES_MAX).unwrap_or(i64::MAX), now + AHEAD);
+    let [head, found, parties, rules, seatings, promises] = tx
+        .pipeline([
+            pg::log::head_query(&[&venue]),
+            Query::new(tables::TABLES, &[&venue, &nil, &many]),
+            Query::new(guests::LIVE, &[&venue, &LIVE_MAX]),
+            Query::new(SETTINGS, &[&venue]),
+            Query::new(SEATINGS, &[&venue]),
+            Query::new(PROMISES, &[&venue, &now, &ahead]),
+        ])
+        .await?;
+    let mut floor = Floor::new(now);
+    floor.settings = settings(rules.first())?;
+    for row in &found {
+        let table = tables::table(row)?;
+        floor.tables.insert(table.id, table);
+    }
+    for row in &parties {
+        let party = guests::party(row)?;
+        floor.guests.insert(party.guest.id, party);
+    }
+    sit_down(&mut floor, &seatings)?;
+    promise(&mut floor, &promises)?;
+    let seq = head.first().map(pg::log::head_pos).transpose()?.map_or(0, |pos| pos.seq);
+    Ok((seq, floor))
+}
+
 /// What a screen shows, as of the position that comes with it: the head is read first.
 pub(crate) async fn find_floor(q: &mut Reader) -> Result<FloorRows, DbError> {
     let (venue, nil) = (q.venue()?, Uuid::nil());
     let most = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
-    let (many, few) = (most(TABLES_MAX), most(SECTIONS_MAX));
-    let [head, sections, found, parties, bookings, rules] = q
+    let (many, few, fewest) = (most(TABLES_MAX), most(SECTIONS_MAX), most(LEVELS_MAX));
+    let [head, storeys, sections, found, parties, bookings, rules] = q
         .pipeline([
             pg::log::head_query(&[&venue]),
+            Query::new(levels::LEVELS, &[&venue, &nil, &fewest]),
             Query::new(tables::SECTIONS, &[&venue, &nil, &few]),
             Query::new(tables::TABLES, &[&venue, &nil, &many]),
             Query::new(guests::LIVE, &[&venue, &LIVE_MAX]),
@@ -228,6 +300,7 @@ pub(crate) async fn find_floor(q: &mut Reader) -> Result<FloorRows, DbError> {
     Ok(FloorRows {
         pos: head.first().map(pg::log::head_pos).transpose()?,
         settings: settings(rules.first())?,
+        levels: storeys.iter().map(levels::level).collect::<Result<_, _>>()?,
         sections: sections.iter().map(tables::section).collect::<Result<_, _>>()?,
         tables: found.iter().map(tables::table).collect::<Result<_, _>>()?,
         guests: parties.iter().map(guests::party).collect::<Result<_, _>>()?,
@@ -266,6 +339,10 @@ fn changed<T>(floor: &Floor, find: impl Fn(Key) -> Option<T>) -> Vec<T> {
 }
 
 fn save_entities(tx: &mut Tx, floor: &Floor) -> Result<(), DbError> {
+    let storeys = changed(floor, |key| match key {
+        Key::Level(id) => floor.levels.get(&id).cloned(),
+        _ => None,
+    });
     let sections = changed(floor, |key| match key {
         Key::Section(id) => floor.sections.get(&id).cloned(),
         _ => None,
@@ -282,6 +359,9 @@ fn save_entities(tx: &mut Tx, floor: &Floor) -> Result<(), DbError> {
         Key::Reservation(id) => floor.reservations.get(&id).cloned(),
         _ => None,
     });
+    if !storeys.is_empty() {
+        levels::save_levels(tx, storeys)?;
+    }
     if !sections.is_empty() {
         tables::save_sections(tx, sections)?;
     }
@@ -303,8 +383,10 @@ fn save_entities(tx: &mut Tx, floor: &Floor) -> Result<(), DbError> {
 
 fn delete_entities(tx: &mut Tx, floor: &Floor) -> Result<(), DbError> {
     let (mut sections, mut gone, mut parties) = (Vec::new(), Vec::new(), Vec::new());
+    let mut storeys = Vec::new();
     for told in floor.told.iter().filter(|told| told.fate == Fate::Deleted) {
         match told.key {
+            Key::Level(id) => storeys.push(id.0),
             Key::Section(id) => sections.push(id.0),
             Key::Table(id) => gone.push(id.0),
             Key::Guest(id) => parties.push(id.0),
@@ -316,6 +398,9 @@ fn delete_entities(tx: &mut Tx, floor: &Floor) -> Result<(), DbError> {
     }
     if !sections.is_empty() {
         tables::delete_sections(tx, sections)?;
+    }
+    if !storeys.is_empty() {
+        levels::delete_levels(tx, storeys)?;
     }
     if !parties.is_empty() {
         guests::delete_guests(tx, parties)?;

@@ -6,16 +6,17 @@ use pg::{Columns, DbError, Json, Reader, Row, Tx, params};
 use uuid::Uuid;
 
 use crate::model::{Guest, GuestStatus, Party};
+use crate::quote::Quote;
 
 pg::statements! {
-    FIND_GUEST = "select id, guest_name, party_size, phone, notes, allergies, flags, status, tables,
+    FIND_GUEST = "select id, guest_name, party_size, phone, email, notes, allergies, flags, status, tables,
             section_id, over_capacity, reservation_id, quoted_from_minutes, quoted_to_minutes,
-            link_hash, created_at, notified_at, seated_at, ended_at, previous_status,
+            link_hash, created_at, notified_at, arrived_at, seated_at, ended_at, previous_status,
             previous_tables, stepped_at, version
         from floor.guest where venue_id = $1 and id = $2";
-    LIST_GUESTS = "select id, guest_name, party_size, phone, notes, allergies, flags, status, tables,
+    LIST_GUESTS = "select id, guest_name, party_size, phone, email, notes, allergies, flags, status, tables,
             section_id, over_capacity, reservation_id, quoted_from_minutes, quoted_to_minutes,
-            link_hash, created_at, notified_at, seated_at, ended_at, previous_status,
+            link_hash, created_at, notified_at, arrived_at, seated_at, ended_at, previous_status,
             previous_tables, stepped_at, version
         from floor.guest
         where venue_id = $1 and id > $2
@@ -26,9 +27,9 @@ pg::statements! {
                or ($8::text <> '' and regexp_replace(phone, '[^0-9]', '', 'g') like '%' || $8 || '%'))
         order by id limit $3";
     // Those that somebody works with: in the line, at a table, or gone since the given time.
-    LIST_LIVE_GUESTS = "select id, guest_name, party_size, phone, notes, allergies, flags, status,
+    LIST_LIVE_GUESTS = "select id, guest_name, party_size, phone, email, notes, allergies, flags, status,
             tables, section_id, over_capacity, reservation_id, quoted_from_minutes,
-            quoted_to_minutes, link_hash, created_at, notified_at, seated_at, ended_at,
+            quoted_to_minutes, link_hash, created_at, notified_at, arrived_at, seated_at, ended_at,
             previous_status, previous_tables, stepped_at, version
         from floor.guest
         where venue_id = $1 and status in ('waiting', 'notified', 'seated')
@@ -37,32 +38,35 @@ pg::statements! {
     FIND_PLACE_IN_LINE = "select g.status, g.quoted_from_minutes, g.quoted_to_minutes, g.party_size,
             (select count(*) from floor.guest o
              where o.venue_id = $1 and o.status in ('waiting', 'notified')
-               and (o.created_at, o.id) < (g.created_at, g.id)) as ahead
+               and (o.created_at, o.id) < (g.created_at, g.id)) as ahead,
+            (select l.quotes -> g.id::text from floor.line l where l.venue_id = $1) as quote
         from floor.guest g where g.venue_id = $1 and g.link_hash = $2";
-    SAVE_GUESTS = "insert into floor.guest (venue_id, id, guest_name, party_size, phone, notes,
-            allergies, flags, status, tables, section_id, over_capacity, reservation_id,
-            quoted_from_minutes, quoted_to_minutes, link_hash, created_at, notified_at, seated_at,
+    SAVE_GUESTS = "insert into floor.guest (venue_id, id, guest_name, party_size, phone, email,
+            notes, allergies, flags, status, tables, section_id, over_capacity, reservation_id,
+            quoted_from_minutes, quoted_to_minutes, link_hash, created_at, notified_at, arrived_at, seated_at,
             ended_at, previous_status, previous_tables, stepped_at, version)
-        select $1, r.id, r.\"guestName\", r.\"partySize\", r.phone, r.notes, r.allergies, r.flags,
+        select $1, r.id, r.\"guestName\", r.\"partySize\", r.phone, r.email, r.notes, r.allergies, r.flags,
             r.status, r.\"tableIds\", r.\"sectionId\", r.\"overCapacity\", r.\"reservationId\",
             r.\"quotedFromMinutes\", r.\"quotedToMinutes\", r.link_hash, r.\"createdAt\",
-            r.\"notifiedAt\", r.\"seatedAt\", r.\"endedAt\", r.previous_status, r.previous_tables,
+            r.\"notifiedAt\", r.\"arrivedAt\", r.\"seatedAt\", r.\"endedAt\", r.previous_status, r.previous_tables,
             r.stepped_at, r.version
         from jsonb_to_recordset($2::jsonb) as r(id uuid, \"guestName\" text, \"partySize\" int,
-            phone text, notes text, allergies text, flags text[], status text, \"tableIds\" uuid[],
+            phone text, email text, notes text, allergies text, flags text[], status text, \"tableIds\" uuid[],
             \"sectionId\" uuid, \"overCapacity\" boolean, \"reservationId\" uuid,
             \"quotedFromMinutes\" int, \"quotedToMinutes\" int, link_hash text,
-            \"createdAt\" timestamptz, \"notifiedAt\" timestamptz, \"seatedAt\" timestamptz,
+            \"createdAt\" timestamptz, \"notifiedAt\" timestamptz,
+            \"arrivedAt\" timestamptz, \"seatedAt\" timestamptz,
             \"endedAt\" timestamptz, previous_status text, previous_tables uuid[],
             stepped_at timestamptz, version bigint)
         on conflict (venue_id, id) do update set guest_name = excluded.guest_name,
-            party_size = excluded.party_size, phone = excluded.phone, notes = excluded.notes,
-            allergies = excluded.allergies, flags = excluded.flags, status = excluded.status,
+            party_size = excluded.party_size, phone = excluded.phone, email = excluded.email,
+            notes = excluded.notes, allergies = excluded.allergies, flags = excluded.flags, status = excluded.status,
             tables = excluded.tables, section_id = excluded.section_id,
             over_capacity = excluded.over_capacity, reservation_id = excluded.reservation_id,
             quoted_from_minutes = excluded.quoted_from_minutes,
             quoted_to_minutes = excluded.quoted_to_minutes, link_hash = excluded.link_hash,
-            notified_at = excluded.notified_at, seated_at = excluded.seated_at,
+            notified_at = excluded.notified_at, arrived_at = excluded.arrived_at,
+            seated_at = excluded.seated_at,
             ended_at = excluded.ended_at, previous_status = excluded.previous_status,
             previous_tables = excluded.previous_tables, stepped_at = excluded.stepped_at,
             version = excluded.version";
@@ -88,6 +92,7 @@ pub(crate) fn party(row: &Row) -> Result<Party, DbError> {
         guest_name: row.col("guest_name")?,
         party_size: row.col("party_size")?,
         phone: row.col("phone")?,
+        email: row.col("email")?,
         notes: row.col("notes")?,
         allergies: row.col("allergies")?,
         flags: row.col("flags")?,
@@ -102,6 +107,7 @@ pub(crate) fn party(row: &Row) -> Result<Party, DbError> {
         waited_minutes: seated_at.map(|at| at.duration_since(created_at).as_mins().max(0)),
         created_at,
         notified_at: row.col("notified_at")?,
+        arrived_at: row.col("arrived_at")?,
         seated_at,
         ended_at: row.col("ended_at")?,
         version: row.col("version")?,
@@ -148,6 +154,8 @@ pub(crate) struct InLine {
     pub(crate) ahead: i64,
     pub(crate) party_size: i32,
     pub(crate) quoted: Option<(i32, i32)>,
+    /// As the line was last quoted.
+    pub(crate) quote: Option<Quote>,
 }
 
 pub(crate) async fn find_place_in_line(
@@ -163,6 +171,7 @@ pub(crate) async fn find_place_in_line(
         ahead: row.col("ahead")?,
         party_size: row.col("party_size")?,
         quoted: from.zip(row.col("quoted_to_minutes")?),
+        quote: row.col::<Option<Json<Quote>>>("quote")?.map(|quote| quote.0),
     }))
 }
 

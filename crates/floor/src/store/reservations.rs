@@ -5,6 +5,7 @@ use kernel::ids::{ReservationId, TableId, UserId, VenueId};
 use pg::{Columns, DbError, Json, Reader, Row, Tx, params};
 use uuid::Uuid;
 
+use crate::my_reservations::MyReservation;
 use crate::reservation::{Reservation, ReservationStatus};
 
 pg::statements! {
@@ -20,6 +21,11 @@ pg::statements! {
           and ($6::text is null or status = $6)
           and ($7::uuid is null or $7 = any(table_ids))
         order by id limit $3";
+    // One's own in all venues: the policy `own` shows them.
+    LIST_RESERVATIONS_OF_USER = "select venue_id, id, guest_name, party_size, phone, notes,
+            starts_at, ends_at, status, table_ids, guest_id, exceeds_pacing, expires_at, why,
+            version, user_id, token_hash
+        from floor.reservation where user_id = $1 and id > $2 order by id limit $3";
     LIST_LIVE_RESERVATIONS = "select id, guest_name, party_size, phone, notes, starts_at, ends_at,
             status, table_ids, guest_id, exceeds_pacing, expires_at, why, version, user_id,
             token_hash
@@ -121,6 +127,20 @@ pub(crate) async fn list_reservations(
         )
         .await?;
     rows.iter().map(|row| owned(row).map(|found| found.reservation)).collect()
+}
+
+pub(crate) async fn list_reservations_of_user(
+    q: &mut Reader,
+    user: UserId,
+    (after, limit): (Uuid, i64),
+) -> Result<Vec<MyReservation>, DbError> {
+    let limit = limit + 1;
+    let rows = q.query(LIST_RESERVATIONS_OF_USER, &[&user, &after, &limit]).await?;
+    let own = |row: &Row| {
+        let reservation = owned(row)?.reservation;
+        Ok(MyReservation { venue_id: row.col("venue_id")?, reservation })
+    };
+    rows.iter().map(own).collect()
 }
 
 /// The statement that reads the reservations that are awaited, for a pipeline of another store.

@@ -21,7 +21,7 @@ pg::statements! {
         from floor.table t
         left join floor.seating s on s.venue_id = t.venue_id and s.table_id = t.id
         where t.venue_id = $1 and t.id = $2";
-    LIST_SECTIONS = "select id, name, server, version from floor.section
+    LIST_SECTIONS = "select id, name, server, level_id, version from floor.section
         where venue_id = $1 and id > $2 order by id limit $3";
     SAVE_TABLES = "insert into floor.table (venue_id, id, name, section_id, x, y, width, height,
             rotation, shape, min_seats, max_seats, combinable_with, walk_in_only, status, version)
@@ -41,11 +41,12 @@ pg::statements! {
             walk_in_only = excluded.walk_in_only, status = excluded.status,
             version = excluded.version";
     DELETE_TABLES = "delete from floor.table where venue_id = $1 and id = any($2)";
-    SAVE_SECTIONS = "insert into floor.section (venue_id, id, name, server, version)
-        select $1, r.id, r.name, r.server, r.version
-        from jsonb_to_recordset($2::jsonb) as r(id uuid, name text, server text, version bigint)
+    SAVE_SECTIONS = "insert into floor.section (venue_id, id, name, server, level_id, version)
+        select $1, r.id, r.name, r.server, r.\"levelId\", r.version
+        from jsonb_to_recordset($2::jsonb) as r(id uuid, name text, server text, \"levelId\" uuid,
+            version bigint)
         on conflict (venue_id, id) do update set name = excluded.name, server = excluded.server,
-            version = excluded.version";
+            level_id = excluded.level_id, version = excluded.version";
     DELETE_SECTIONS = "delete from floor.section where venue_id = $1 and id = any($2)";
     DELETE_SEATINGS = "delete from floor.seating where venue_id = $1 and table_id = any($2)";
     // Without `on conflict`: a second party at a table is refused by the key.
@@ -79,6 +80,7 @@ pub(crate) fn section(row: &Row) -> Result<Section, DbError> {
         id: row.col("id")?,
         name: row.col("name")?,
         server: row.col("server")?,
+        level_id: row.col("level_id")?,
         version: row.col("version")?,
     })
 }
