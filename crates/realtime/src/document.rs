@@ -4,8 +4,8 @@ use kernel::event::Topic;
 use serde_json::{Map, Value, json};
 
 use crate::limits::{
-    FRAME_IN_MAX_BYTES, FRAMES_PER_SEC, GREETING_IN_MAX_BYTES, HEARTBEAT_SECS, PRESENT_MAX,
-    QUEUE_MAX_BYTES, REPLAY_MAX, VENUES_PER_SOCKET,
+    FOLLOWS_PER_VENUE, FRAME_IN_MAX_BYTES, FRAMES_PER_SEC, GREETING_IN_MAX_BYTES, HEARTBEAT_SECS,
+    PRESENT_MAX, QUEUE_MAX_BYTES, REPLAY_MAX, VENUES_PER_SOCKET,
 };
 use crate::protocol::{CloseCode, PROTOCOL};
 
@@ -71,7 +71,7 @@ fn limits() -> Value {
     json!({
         "frameBytes": FRAME_IN_MAX_BYTES, "frameBytesBeforeAuth": GREETING_IN_MAX_BYTES,
         "framesPerSecond": FRAMES_PER_SEC, "queueBytes": QUEUE_MAX_BYTES,
-        "venuesPerSocket": VENUES_PER_SOCKET, "replayEvents": REPLAY_MAX,
+        "venuesPerSocket": VENUES_PER_SOCKET, "followsPerVenue": FOLLOWS_PER_VENUE, "replayEvents": REPLAY_MAX,
         "heartbeatSeconds": HEARTBEAT_SECS,
     })
 }
@@ -80,7 +80,12 @@ fn schemas() -> Value {
     json!({
         "VenueId": {"type": "string", "format": "uuid"},
         "Id": {"type": "integer", "description": "Any integer; it comes back with the answer"},
-        "Topic": {"type": "string", "enum": Topic::ALL},
+        "Topic": {"anyOf": [
+            {"type": "string", "enum": general_topics()},
+            {"type": "string", "pattern": private_topics(),
+             "description": "One order or booking, for whoever holds its secret: say it as \
+                             `secret`. Staff that hears all of them needs none"},
+        ]},
         "Pos": {
             "type": "string", "examples": ["1042-m3k9x0f2"],
             "description": "A place in a venue's log. Opaque: keep it and give it back.",
@@ -110,6 +115,16 @@ fn schemas() -> Value {
             },
         },
     })
+}
+
+fn general_topics() -> Vec<&'static str> {
+    let general = Topic::ALL.iter().filter(|topic| !topic.is_private());
+    general.map(|topic| topic.as_str()).collect()
+}
+
+fn private_topics() -> String {
+    let private = Topic::ALL.iter().filter_map(|topic| topic.as_str().strip_suffix(".{id}"));
+    format!(r"^({})\.[0-9a-f-]{{36}}$", private.collect::<Vec<_>>().join("|"))
 }
 
 fn event_message((kind, topic, summary): &EventType) -> Value {
@@ -151,7 +166,9 @@ fn field(name: &str) -> Value {
         }}),
         "screen" => json!({"type": "string", "pattern": "^[a-z0-9._-]{1,40}$"}),
         "user" => json!({"type": "string", "format": "uuid"}),
-        "reason" => json!({"type": "string", "enum": ["pruned", "diverged", "behind"]}),
+        "reason" => {
+            json!({"type": "string", "enum": ["pruned", "diverged", "behind", "forgotten"]})
+        }
         _ => json!({"type": "string"}),
     }
 }
@@ -164,15 +181,16 @@ fn control_messages() -> Map<String, Value> {
 fn client_messages() -> [(&'static str, Value); 5] {
     let client = |summary, op, fields| control("client", summary, op, fields);
     let auth = "The first frame, within 5 s; again to renew on the same socket. Without a token \
-                the socket is anonymous and hears `seats` alone";
+                the socket is anonymous: it hears `seats`, and what a secret opens";
     let sub = "Listen to a venue, from now on or from after `since`; a second one replaces the \
-               first. Without `topics`: all that are open to you";
+               first. Without `topics`: all that are open to you, without orders and bookings one \
+               by one";
     let presence = "Staff: on which screen you are, in a venue that you listen to; without \
                     `screen`: nowhere any more. From then on `present` tells who else is where";
     [
         ("presence", client(presence, "presence", (&["venue"], &["id", "screen"]))),
         ("auth", client(auth, "auth", (&[], &["id", "token"]))),
-        ("sub", client(sub, "sub", (&["venue"], &["id", "topics", "since"]))),
+        ("sub", client(sub, "sub", (&["venue"], &["id", "topics", "since", "secret"]))),
         ("unsub", client("Listen to a venue no longer", "unsub", (&["venue"], &["id"]))),
         ("ping", client("For clients that cannot see WebSocket pings", "ping", (&[], &["id"]))),
     ]

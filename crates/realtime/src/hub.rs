@@ -48,6 +48,7 @@ struct Shared {
     started: Instant,
     next_id: AtomicU64,
     open: AtomicU64,
+    sockets_max: u64,
     draining: AtomicBool,
     counts: Counts,
     clock: Clock,
@@ -78,6 +79,7 @@ impl Hub {
             started,
             next_id: AtomicU64::new(1),
             open: AtomicU64::new(0),
+            sockets_max: limits.sockets,
             draining: AtomicBool::new(false),
             counts: Counts::new(limits),
             clock: clock.clone(),
@@ -112,6 +114,11 @@ impl Hub {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.shared.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has as many sockets as it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.sockets() >= self.shared.sockets_max
     }
 
     /// Open sockets of this process.

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 pub(crate) use edge::limits::{
-    FRAME_IN_MAX_BYTES, FRAMES_IN_PER_SEC_MAX as FRAMES_PER_SEC,
-    QUEUE_OUT_MAX_BYTES as QUEUE_MAX_BYTES, SOCKETS_PER_USER_MAX,
-    VENUES_PER_SOCKET_MAX as VENUES_PER_SOCKET,
+    FOLLOWS_PER_VENUE_MAX as FOLLOWS_PER_VENUE, FRAME_IN_MAX_BYTES,
+    FRAMES_IN_PER_SEC_MAX as FRAMES_PER_SEC, QUEUE_OUT_MAX_BYTES as QUEUE_MAX_BYTES,
+    SOCKETS_PER_USER_MAX, SOCKETS_PER_WORKER_MAX, VENUES_PER_SOCKET_MAX as VENUES_PER_SOCKET,
 };
 
 /// Sizes that an operator may change; the rest are constants.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Sockets of this worker.
+    pub sockets: u64,
     /// Sockets of one user on this worker.
     pub sockets_per_user: usize,
     /// Sockets of one address on this worker that have not said who they are.
@@ -22,6 +24,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            sockets: SOCKETS_PER_WORKER_MAX,
             sockets_per_user: SOCKETS_PER_USER_MAX,
             greetings_per_address: 20,
             anonymous_per_address: 200,
@@ -33,8 +36,8 @@ impl Default for Limits {
 pub(crate) const GREETING_IN_MAX_BYTES: usize = 4 * 1024;
 /// Inbound frames at once: enough to subscribe to every venue that a socket may have.
 pub(crate) const FRAMES_BURST: u32 = 60;
-/// What is handed to the connection at once: its write buffer keeps the size that it once had.
-pub(crate) const CHUNK_MAX_BYTES: usize = 4 * 1024;
+/// Chunks handed to the kernel at once.
+pub(crate) const CHUNKS_AT_ONCE: usize = 16;
 
 /// How long a socket may take to say who it is.
 pub(crate) const GREETING_DEADLINE: Duration = Duration::from_secs(5);

@@ -56,10 +56,15 @@ impl Memory {
         let pad = "x".repeat(bytes);
         let pos = Pos::new(seq, Self::at(seq));
         let text = json!({"type": "test", "seq": seq, "pos": pos.to_string(), "pad": pad});
-        let frame = Frame { topic, json: Bytes::from(text.to_string()) };
+        let frame = Frame { topic, follow: None, json: Bytes::from(text.to_string()) };
         let at = Self::at(seq);
         self.rows.lock().unwrap().push(Stored { seq, at, frame: frame.clone() });
         Batch { venue: VENUE, first_seq: seq, at, prev_at: head.at, frames: vec![frame] }
+    }
+
+    /// The number of the last event.
+    pub(crate) fn last(&self) -> i64 {
+        self.head().seq
     }
 
     fn log(&self) -> Log {

@@ -1,16 +1,16 @@
 //! `GET /api/v1/venues/{venue}/events`: the same log, for those that poll.
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::{HttpResponse, get, web};
-use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
-use kernel::event::{Pos, TopicMask};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use edge::{Actor, App, Path, Query, ReadRefusals, Rejection, can};
+use kernel::event::Pos;
 use kernel::ids::VenueId;
 use kernel::problem::Problem;
 use pg::{Head, Stored};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::session::open_to;
+use crate::grant::{Asked, Grant, secret_of};
 
 /// Events in one answer, unless the caller says less.
 const EVENTS_MAX: u16 = 200;
@@ -38,6 +38,10 @@ pub(crate) struct Part {
     /// Data that is too large for a socket comes with the events, at most 10 of them; `after` may
     /// then be a bare number. The `ref` of an event asks so.
     full: Option<bool>,
+    /// Topics, separated by commas, `order.{id}` and `booking.{id}` among them; those that the
+    /// caller may not hear are left out. Without it: all that are open to the caller.
+    #[param(example = "seats,shows")]
+    topics: Option<String>,
 }
 
 /// A part of a venue's log.
@@ -60,14 +64,17 @@ pub(crate) struct Events {
 /// be proved, load a snapshot and go on from its `pos`. Go on with `after` = `pos`, also when
 /// `items` is empty.
 #[utoipa::path(
-    tag = "realtime", operation_id = "listEvents", params(VenuePath, Part),
+    tag = "realtime", operation_id = "listEvents",
+    params(VenuePath, Part, ("Follow-Secret" = Option<String>, Header,
+            description = "Opens the orders and bookings that it was given out for")),
     responses((status = 200, body = Events), ReadRefusals)
 )]
 #[get("/api/v1/venues/{venue}/events")]
 pub(crate) async fn list_events(
     actor: Actor<can::Listen>,
     path: Path<VenuePath>,
-    query: web::Query<Part>,
+    query: Query<Part>,
+    request: HttpRequest,
     app: web::Data<App>,
 ) -> Result<HttpResponse, Rejection> {
     let venue = path.venue;
@@ -79,8 +86,9 @@ pub(crate) async fn list_events(
         return Err(Problem::new(400, "bad_limit", "The limit cannot be used", detail).into());
     }
     let after = query.after.as_deref().map(|text| place(text, full)).transpose()?;
-    // The token's roles are a hint; what may be heard is read.
-    let open = open_to(app.standing(actor.scope, venue).await?);
+    let asked = query.topics.as_deref().map_or_else(|| Ok(Asked::all()), Asked::parse)?;
+    let who = (actor.scope, venue);
+    let grant = Grant::read(&app, who, &asked, secret_of(&request)).await?;
     let head = app.db().heads(&[venue]).await?.pop().ok_or_else(not_found)?;
     let page = match after {
         None => Page::at(head.pos()),
@@ -98,7 +106,7 @@ pub(crate) async fn list_events(
     };
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
-    Ok(answer.body(page.to_json(open)))
+    Ok(answer.body(page.to_json(&grant)))
 }
 
 /// Where to read on from.
@@ -166,9 +174,9 @@ impl Page {
     }
 
     /// The envelopes are JSON already and go out as they are.
-    fn to_json(&self, open: TopicMask) -> Vec<u8> {
+    fn to_json(&self, grant: &Grant) -> Vec<u8> {
         let mut out = b"{\"items\":[".to_vec();
-        let heard = self.rows.iter().filter(|row| open.has(row.frame.topic));
+        let heard = self.rows.iter().filter(|row| grant.hears(row.frame.topic, row.frame.follow));
         for (index, row) in heard.enumerate() {
             if index > 0 {
                 out.push(b',');
@@ -195,7 +203,7 @@ mod tests {
     }
 
     fn rows(seqs: impl IntoIterator<Item = i64>) -> Vec<Stored> {
-        let frame = Frame { topic: Topic::Seats, json: Bytes::from_static(b"{}") };
+        let frame = Frame { topic: Topic::Seats, follow: None, json: Bytes::from_static(b"{}") };
         seqs.into_iter().map(|seq| Stored { seq, at: at(seq), frame: frame.clone() }).collect()
     }
 
@@ -236,9 +244,11 @@ mod tests {
     #[test]
     fn only_open_topics_are_written() {
         let page = page(Pos::new(5, at(5)), 5..=7);
-        let all = String::from_utf8(page.to_json(Topic::Seats.mask())).unwrap();
+        let all =
+            String::from_utf8(page.to_json(&Grant::following(Topic::Seats.mask(), &[]))).unwrap();
         assert_eq!(all, r#"{"items":[{},{}],"pos":"7-1y","resync":false}"#);
-        let none = String::from_utf8(page.to_json(Topic::Floor.mask())).unwrap();
+        let none =
+            String::from_utf8(page.to_json(&Grant::following(Topic::Floor.mask(), &[]))).unwrap();
         assert_eq!(none, r#"{"items":[],"pos":"7-1y","resync":false}"#);
     }
 }

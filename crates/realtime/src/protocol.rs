@@ -2,11 +2,12 @@
 
 use bus::Present;
 use bytes::Bytes;
-use kernel::event::{Pos, Topic, TopicMask};
+use kernel::event::Pos;
 use kernel::ids::{UserId, VenueId};
 use serde::{Deserialize, Serialize};
 
 use crate::frame;
+use crate::grant::Grant;
 use crate::limits::HEARTBEAT_SECS;
 use crate::sequencer::Reason;
 
@@ -87,8 +88,9 @@ impl CloseCode {
     }
 }
 
-/// What a client asks, before it is understood. Unknown fields are ignored.
-#[derive(Debug, Deserialize)]
+/// What a client asks, before it is understood. Unknown fields are ignored. Not `Debug`: it holds
+/// secrets.
+#[derive(Deserialize)]
 pub(crate) struct Request {
     pub(crate) op: String,
     /// Any integer; it comes back with the answer.
@@ -98,6 +100,7 @@ pub(crate) struct Request {
     pub(crate) venue: Option<String>,
     pub(crate) topics: Option<Vec<String>>,
     pub(crate) since: Option<String>,
+    pub(crate) secret: Option<String>,
     pub(crate) screen: Option<String>,
 }
 
@@ -119,7 +122,7 @@ pub(crate) enum Answer<'a> {
     Subscribed {
         id: i64,
         venue: VenueId,
-        topics: Vec<Topic>,
+        topics: &'a Grant,
         pos: Pos36,
         replay: usize,
     },
@@ -143,7 +146,7 @@ pub(crate) enum Answer<'a> {
     /// The topics of a subscription changed, because the role did.
     Topics {
         venue: VenueId,
-        topics: Vec<Topic>,
+        topics: &'a Grant,
     },
     /// Who of the staff is where; nobody knows without Redis.
     Presence {
@@ -183,11 +186,10 @@ impl Answer<'_> {
     pub(crate) fn subscribed(
         id: i64,
         venue: VenueId,
-        mask: TopicMask,
+        topics: &Grant,
         pos: Pos,
         replay: usize,
     ) -> Bytes {
-        let topics = mask.iter().collect();
         Answer::Subscribed { id, venue, topics, pos: Pos36(pos), replay }.frame()
     }
 
@@ -220,8 +222,9 @@ mod tests {
         let venue = VenueId(uuid::Uuid::nil());
         let pos: Pos = "1050-m3k9z7aa".parse().unwrap();
         let mask = Topic::Floor.mask().with(Topic::Guests);
+        let grant = Grant::topics(mask);
         assert_eq!(
-            json(&Answer::subscribed(2, venue, mask, pos, 8)),
+            json(&Answer::subscribed(2, venue, &grant, pos, 8)),
             serde_json::json!({"op": "ok", "id": 2, "venue": venue, "topics": ["floor", "guests"],
                                "pos": "1050-m3k9z7aa", "replay": 8})
         );

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use jiff::Timestamp;
 use kernel::event::{Frame, Pos, Topic};
+use kernel::follow::Follow;
 
 use crate::frame;
 use crate::limits::{RING_BYTES, RING_EVENTS};
@@ -15,13 +16,15 @@ pub(crate) struct Entry {
     pub(crate) seq: i64,
     pub(crate) at: Timestamp,
     pub(crate) topic: Topic,
+    pub(crate) follow: Option<Follow>,
     /// The WebSocket frame: a server's frames are not masked, so all sockets get the same bytes.
     pub(crate) wire: Bytes,
 }
 
 impl Entry {
     pub(crate) fn new(seq: i64, at: Timestamp, event: &Frame) -> Self {
-        Self { seq, at, topic: event.topic, wire: frame::text(&event.json) }
+        let wire = frame::text(&event.json);
+        Self { seq, at, topic: event.topic, follow: event.follow, wire }
     }
 
     pub(crate) fn pos(&self) -> Pos {
@@ -42,6 +45,14 @@ impl Ring {
         self.bytes += entry.wire.len();
         self.entries.push_back(entry);
         while self.entries.len() > RING_EVENTS || self.bytes > RING_BYTES {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= oldest.wire.len();
+        }
+    }
+
+    /// Drops the entries up to the number `until`.
+    pub(crate) fn forget(&mut self, until: i64) {
+        while self.entries.front().is_some_and(|entry| entry.seq <= until) {
             let Some(oldest) = self.entries.pop_front() else { break };
             self.bytes -= oldest.wire.len();
         }
@@ -70,7 +81,7 @@ mod tests {
 
     fn entry(seq: i64, len: usize) -> Entry {
         let json = Bytes::from(vec![b' '; len]);
-        Entry::new(seq, Timestamp::UNIX_EPOCH, &Frame { topic: Topic::Seats, json })
+        Entry::new(seq, Timestamp::UNIX_EPOCH, &Frame { topic: Topic::Seats, follow: None, json })
     }
 
     #[test]
@@ -81,6 +92,17 @@ mod tests {
         assert_eq!(ring.find(600).map(|e| e.seq), Some(600));
         assert!(ring.find(88).is_none() && ring.find(601).is_none());
         assert_eq!(ring.after(597).count(), 3);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_and_what_follows_stays() {
+        let mut ring = Ring::default();
+        (1..=5).for_each(|seq| ring.push(entry(seq, 10)));
+        ring.forget(3);
+        assert!(ring.find(3).is_none());
+        assert_eq!((ring.first_seq(), ring.after(0).count()), (Some(4), 2));
+        ring.forget(9);
+        assert_eq!((ring.first_seq(), ring.bytes), (None, 0));
     }
 
     #[test]

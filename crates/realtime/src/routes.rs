@@ -1,6 +1,9 @@
 //! The crate's routes, and what its connections need.
 
 use std::any::Any;
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use actix_web::dev::Extensions;
@@ -23,9 +26,24 @@ pub fn routes(config: &mut ServiceConfig) {
     config.service(crate::upgrade::open_socket).service(crate::poll::list_events);
 }
 
-/// For `HttpServer::on_connect`: no delay by Nagle, no connection that hangs for ever.
-pub fn on_connect(connection: &dyn Any, _: &mut Extensions) {
+/// A second hold on the connection, for when it becomes a socket and actix lets go of it.
+#[derive(Default)]
+pub(crate) struct Line(Cell<Option<OwnedFd>>);
+
+impl Line {
+    /// The connection, once.
+    pub(crate) fn take(&self) -> io::Result<TcpStream> {
+        let line = self.0.take().ok_or(io::ErrorKind::NotConnected)?;
+        TcpStream::from_std(line.into())
+    }
+}
+
+/// For `HttpServer::on_connect`: no delay by Nagle, no connection that hangs for ever, and one that
+/// can become a socket.
+pub fn on_connect(connection: &dyn Any, extensions: &mut Extensions) {
     let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+    // Without a descriptor to spare it can still be asked; a handshake is refused.
+    extensions.insert(Line(Cell::new(stream.as_fd().try_clone_to_owned().ok())));
     // A connection that refuses these is only slower.
     let _ = stream.set_nodelay(true);
     let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNSENT_MAX));

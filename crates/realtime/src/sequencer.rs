@@ -23,6 +23,8 @@ pub(crate) enum Reason {
     Diverged,
     /// Too many events were missed to replay them.
     Behind,
+    /// A person was erased: what the client keeps of them has to go.
+    Forgotten,
 }
 
 impl Reason {
@@ -31,6 +33,7 @@ impl Reason {
             Self::Pruned => "pruned",
             Self::Diverged => "diverged",
             Self::Behind => "behind",
+            Self::Forgotten => "forgotten",
         }
     }
 }
@@ -123,6 +126,11 @@ impl Sequencer {
     /// Where the line is.
     pub(crate) fn head(&self) -> Pos {
         self.head
+    }
+
+    /// Drops what is kept of events up to the number `until`: the log tells what is left of them.
+    pub(crate) fn forget(&mut self, until: i64) {
+        self.ring.forget(until);
     }
 
     /// Since when something is known to be missing.

@@ -12,7 +12,7 @@ fn at(micros: i64) -> Timestamp {
 }
 
 fn event(seq: i64) -> Frame {
-    Frame { topic: Topic::Seats, json: Bytes::from(seq.to_string()) }
+    Frame { topic: Topic::Seats, follow: None, json: Bytes::from(seq.to_string()) }
 }
 
 /// A venue's log: what was committed, in batches of these sizes. `era` marks another history.

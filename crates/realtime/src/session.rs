@@ -11,30 +11,29 @@ use edge::App;
 use edge::token::{Claims, TokenError};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use kernel::event::{Pos, Topic, TopicMask};
+use kernel::event::Pos;
 use kernel::ids::VenueId;
 use kernel::role::Standing;
 use kernel::scope::Scope;
 use pg::DbError;
 
 use crate::counts::Place;
+use crate::frame;
+use crate::grant::{Asked, Grant, TooMany, open_to};
 use crate::hub::{Hub, Seen, Wish};
 use crate::limits::{SCREEN_MAX_CHARS, VENUES_PER_SOCKET};
+use crate::old::{self, OldFrame, OldSocket};
 use crate::protocol::{Answer, CloseCode, Request};
 use crate::rate::Rate;
 use crate::socket::{Person, Socket};
 
-type Looked = Result<Standing, DbError>;
+/// Rights that are being read: one thing at a time, as the client's frames are.
+type Lookup = LocalBoxFuture<'static, Looked>;
 
-/// A standing that is being read, and what for.
-struct Lookup {
-    purpose: Purpose,
-    standing: LocalBoxFuture<'static, Looked>,
-}
-
-enum Purpose {
-    Subscribe(Wish),
-    Recheck(VenueId),
+/// What for, and what was found.
+enum Looked {
+    Wish(Wish, Result<Grant, DbError>),
+    Recheck(VenueId, Result<Standing, DbError>),
 }
 
 /// One socket's side of the protocol.
@@ -49,10 +48,17 @@ pub(crate) struct Session {
     venues: Vec<VenueId>,
     rate: Rate,
     lookup: Option<Lookup>,
+    /// An app of the earlier system listens to this venue by itself.
+    old: Option<OldSocket>,
 }
 
 impl Session {
-    pub(crate) fn new(app: web::Data<App>, hub: Hub, address: IpAddr, place: Place) -> Self {
+    pub(crate) fn new(
+        app: web::Data<App>,
+        hub: Hub,
+        address: IpAddr,
+        place: Option<Place>,
+    ) -> Self {
         let socket = hub.join();
         let rate = Rate::new(Instant::now());
         Self {
@@ -61,11 +67,18 @@ impl Session {
             socket,
             address,
             person: None,
-            place: Some(place),
+            place,
             venues: Vec::new(),
             rate,
             lookup: None,
+            old: None,
         }
+    }
+
+    /// It speaks the dialect of the earlier system.
+    pub(crate) fn speak_old(&mut self, old: OldSocket) {
+        self.socket.speak_old();
+        self.old = Some(old);
     }
 
     /// Whether the socket has said who it is.
@@ -79,10 +92,9 @@ impl Session {
             self.start_recheck();
         }
         while let Some(lookup) = &mut self.lookup {
-            let Poll::Ready(standing) = lookup.standing.poll_unpin(cx) else { return true };
-            if let Some(lookup) = self.lookup.take() {
-                self.looked_up(lookup.purpose, standing);
-            }
+            let Poll::Ready(looked) = lookup.poll_unpin(cx) else { return true };
+            self.lookup = None;
+            self.looked_up(looked);
             self.start_recheck();
         }
         false
@@ -95,6 +107,9 @@ impl Session {
 
     /// Understands a text frame.
     pub(crate) fn text(&mut self, json: &[u8]) {
+        if self.old.is_some() {
+            return self.old_text(json);
+        }
         let Ok(request) = serde_json::from_slice::<Request>(json) else {
             return self.socket.close(CloseCode::BadFrame);
         };
@@ -107,6 +122,36 @@ impl Session {
             ("ping", true) => self.say(&Answer::Pong { id: request.id }),
             _ => self.refuse(request.id, "unknown_op", "ops are auth, sub, unsub, presence, ping"),
         }
+    }
+
+    /// The first frame has the token; after that it says little.
+    fn old_text(&mut self, json: &[u8]) {
+        let Ok(frame) = serde_json::from_slice::<OldFrame>(json) else {
+            return self.socket.close(CloseCode::BadFrame);
+        };
+        match (frame.token, self.is_greeted()) {
+            (Some(token), _) => self.auth(0, Some(&token)),
+            (None, false) => self.socket.close(CloseCode::NoAuth),
+            (None, true) if frame.r#type.as_deref() == Some("ping") => {
+                self.socket.push(&frame::text(br#"{"type":"pong"}"#), self.hub.seconds());
+            }
+            (None, true) => {}
+        }
+    }
+
+    /// Such an app subscribes to nothing.
+    fn listen_by_itself(&mut self) {
+        let Some(OldSocket(venue)) = self.old.filter(|_| self.venues.is_empty()) else { return };
+        self.subscribe(&Request {
+            op: "sub".to_owned(),
+            id: 0,
+            token: None,
+            venue: Some(venue.to_string()),
+            topics: Some(old::TOPICS.map(str::to_owned).to_vec()),
+            since: None,
+            secret: None,
+            screen: None,
+        });
     }
 
     fn say(&self, answer: &Answer<'_>) {
@@ -148,6 +193,7 @@ impl Session {
         let name = self.hub.name(&self.socket);
         let exp = Some(claims.expires_at.as_second());
         self.socket.push(&Answer::welcome(id, &name, person.user, exp), self.hub.seconds());
+        self.listen_by_itself();
     }
 
     /// Without a token there are the public topics.
@@ -176,14 +222,23 @@ impl Session {
             Some(Ok(pos)) => Some(pos),
             Some(Err(error)) => return self.refuse(id, "bad_pos", &error.to_string()),
         };
+        let asked = match asked(request.topics.as_deref()) {
+            Ok(asked) => asked,
+            Err(error) => return self.refuse(id, "too_many_topics", &error.to_string()),
+        };
         if !self.venues.contains(&venue) {
             if self.venues.len() == VENUES_PER_SOCKET {
                 return self.socket.close(CloseCode::TooManyVenues);
             }
             self.venues.push(venue);
         }
-        let wish = Wish { socket: self.socket.id, id, venue, mask: asked(request), since };
-        self.look_up(venue, Purpose::Subscribe(wish));
+        let wish = Wish { socket: self.socket.id, id, venue, grant: Grant::default(), since };
+        let (app, who, secret) = (self.app.clone(), self.who(venue), request.secret.clone());
+        let read = async move {
+            let grant = Grant::read(&app, (who, venue), &asked, secret.as_deref()).await;
+            Looked::Wish(wish, grant)
+        };
+        self.lookup = Some(read.boxed_local());
     }
 
     fn unsubscribe(&mut self, request: &Request) {
@@ -207,12 +262,9 @@ impl Session {
         self.hub.enter(Seen { socket: self.socket.id, id, venue, user, screen });
     }
 
-    fn look_up(&mut self, venue: VenueId, purpose: Purpose) {
+    fn who(&self, venue: VenueId) -> Scope {
         let person = self.person.unwrap_or_default();
-        let app = self.app.clone();
-        let who = Scope::venue(venue, person.user).on(person.device);
-        let standing = async move { app.standing(who, venue).await }.boxed_local();
-        self.lookup = Some(Lookup { purpose, standing });
+        Scope::venue(venue, person.user).on(person.device)
     }
 
     fn start_recheck(&mut self) {
@@ -220,28 +272,33 @@ impl Session {
             && let Some(venue) = self.socket.take_recheck()
         {
             if self.venues.contains(&venue) {
-                self.look_up(venue, Purpose::Recheck(venue));
+                let (app, who) = (self.app.clone(), self.who(venue));
+                let read = async move { Looked::Recheck(venue, app.standing(who, venue).await) };
+                self.lookup = Some(read.boxed_local());
             }
         }
     }
 
-    fn looked_up(&mut self, purpose: Purpose, standing: Looked) {
-        match (purpose, standing) {
-            (_, Err(DbError::UserGone)) => self.socket.close(CloseCode::Forbidden),
-            (Purpose::Subscribe(wish), Ok(standing)) => self.wish(wish, standing),
-            (Purpose::Subscribe(wish), Err(error)) => {
+    fn looked_up(&mut self, looked: Looked) {
+        match looked {
+            Looked::Wish(_, Err(DbError::UserGone))
+            | Looked::Recheck(_, Err(DbError::UserGone)) => {
+                self.socket.close(CloseCode::Forbidden);
+            }
+            Looked::Wish(wish, Ok(grant)) => self.wish(Wish { grant, ..wish }),
+            Looked::Wish(wish, Err(error)) => {
                 tracing::warn!(error = %error, "a standing was not read");
                 self.venues.retain(|venue| *venue != wish.venue);
                 let message = "the standing cannot be read at the moment";
                 self.say(&Answer::Err { id: wish.id, code: "unavailable", message, retry: true });
             }
-            (Purpose::Recheck(venue), Ok(standing)) => {
+            Looked::Recheck(venue, Ok(standing)) => {
                 self.hub.regrant(&self.socket, venue, open_to(standing));
             }
             // While Redis carries, events go on without the database, so a right that may be gone
             // is not kept: another worker can look it up. Otherwise nothing can be heard before
             // the database is back, and then this look-up is repeated.
-            (Purpose::Recheck(_), Err(_)) => {
+            Looked::Recheck(_, Err(_)) => {
                 if self.app.bus().state() == RedisState::Connected {
                     self.socket.close(CloseCode::DatabaseLost);
                 }
@@ -249,13 +306,18 @@ impl Session {
         }
     }
 
-    fn wish(&mut self, wish: Wish, standing: Standing) {
-        let mask = TopicMask(wish.mask.0 & open_to(standing).0);
-        if mask.0 == 0 {
+    fn wish(&mut self, wish: Wish) {
+        if wish.grant.is_empty() {
             self.venues.retain(|venue| *venue != wish.venue);
             return self.refuse(wish.id, "forbidden", "none of these topics is open to you");
         }
-        self.hub.subscribe(Wish { mask, ..wish });
+        self.hub.subscribe(wish);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.hub.leave(&self.socket);
     }
 }
 
@@ -269,18 +331,11 @@ fn is_screen(name: &str) -> bool {
 }
 
 /// The topics asked for: all, unless some are named. A name that is unknown is not granted.
-fn asked(request: &Request) -> TopicMask {
-    match &request.topics {
-        None => TopicMask(u16::MAX),
-        Some(names) => names
-            .iter()
-            .filter_map(|name| Topic::from_name(name))
-            .fold(TopicMask::default(), TopicMask::with),
+fn asked(topics: Option<&[String]>) -> Result<Asked, TooMany> {
+    let Some(names) = topics else { return Ok(Asked::all()) };
+    let mut asked = Asked::default();
+    for name in names {
+        asked.add(name)?;
     }
-}
-
-/// The topics that a standing may hear.
-pub(crate) fn open_to(standing: Standing) -> TopicMask {
-    let open = Topic::ALL.iter().filter(|topic| topic.open_to(standing));
-    open.fold(TopicMask::default(), |mask, topic| mask.with(*topic))
+    Ok(asked)
 }

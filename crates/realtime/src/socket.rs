@@ -1,16 +1,17 @@
 //! One socket as the hub sees it: a queue bounded in bytes that never makes anybody wait.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use kernel::ids::{DeviceId, SessionId, UserId, VenueId};
 
-use crate::frame;
-use crate::limits::{CHUNK_MAX_BYTES, QUEUE_MAX_BYTES};
+use crate::limits::{CHUNKS_AT_ONCE, QUEUE_MAX_BYTES};
 use crate::protocol::CloseCode;
+use crate::{frame, old};
 
 /// Chunks that an idle queue keeps room for.
 const IDLE_ROOM: usize = 4;
@@ -31,6 +32,8 @@ pub(crate) struct Person {
 pub(crate) struct Socket {
     pub(crate) id: u64,
     out: Mutex<Out>,
+    /// It speaks the dialect of the earlier system.
+    old: AtomicBool,
     /// When something was last heard, in seconds of the hub.
     heard: AtomicU32,
     /// When it must have said who it is or renewed its token, in microseconds of the clock.
@@ -52,11 +55,17 @@ struct Out {
     recheck: Vec<VenueId>,
 }
 
-/// What the connection finds when it looks.
-pub(crate) enum Next {
-    Chunk(Bytes),
-    Empty,
-    End,
+/// What came of writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Nothing is left.
+    All,
+    /// The client takes no more at the moment.
+    Some,
+    /// Nothing follows any more.
+    LastWord,
+    /// The connection is gone.
+    Broken,
 }
 
 /// How a socket stands at a regular look.
@@ -75,6 +84,7 @@ impl Socket {
         Self {
             id,
             out: Mutex::default(),
+            old: AtomicBool::new(false),
             heard: AtomicU32::new(now),
             deadline: AtomicI64::new(deadline),
         }
@@ -84,8 +94,15 @@ impl Socket {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues bytes. A full queue closes the socket: nobody waits for it.
+    /// From now on its events name the restaurant.
+    pub(crate) fn speak_old(&self) {
+        self.old.store(true, Ordering::Relaxed);
+    }
+
+    /// Queues whole frames. A full queue closes the socket: nobody waits for it.
     pub(crate) fn push(&self, chunk: &Bytes, now: u32) {
+        let old = self.old.load(Ordering::Relaxed).then(|| old::with_restaurant(chunk));
+        let chunk = old.as_ref().unwrap_or(chunk);
         let mut out = self.lock();
         if out.closing {
             return;
@@ -93,14 +110,15 @@ impl Socket {
         if out.bytes + chunk.len() > QUEUE_MAX_BYTES {
             metrics::counter!("rowlock_slow_close_total").increment(1);
             out.close(CloseCode::Slow, CloseCode::Slow.reason());
-        } else {
-            if out.queue.is_empty() {
-                out.taken = now;
-            }
-            out.bytes += chunk.len();
-            out.queue.push_back(chunk.clone());
+            return out.wake();
         }
-        out.wake();
+        out.bytes += chunk.len();
+        out.queue.push_back(chunk.clone());
+        // Whoever waits for the client to take something is woken by that.
+        if out.queue.len() == 1 {
+            out.taken = now;
+            out.wake();
+        }
     }
 
     /// Says why, as the last frame, and ends. What waits is dropped: the client resumes.
@@ -118,30 +136,43 @@ impl Socket {
         }
     }
 
-    /// The connection takes the next chunk, or leaves its waker.
-    pub(crate) fn next(&self, waker: &Waker, now: u32) -> Next {
+    /// The connection writes what waits, as much as is taken, and leaves its waker. The lock is held
+    /// meanwhile: a write never waits.
+    pub(crate) fn write(
+        &self,
+        waker: &Waker,
+        now: u32,
+        mut sink: impl FnMut(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Sent {
         let mut out = self.lock();
-        let Some(mut chunk) = out.queue.pop_front() else {
-            if out.closing {
-                return Next::End;
+        loop {
+            if out.queue.is_empty() {
+                if out.closing {
+                    return Sent::LastWord;
+                }
+                if out.queue.capacity() > IDLE_ROOM {
+                    out.queue.shrink_to(IDLE_ROOM);
+                }
+                out.keep(waker);
+                return Sent::All;
             }
-            out.begun = false;
-            if out.queue.capacity() > IDLE_ROOM {
-                out.queue.shrink_to(IDLE_ROOM);
+            let mut slices = [IoSlice::new(&[]); CHUNKS_AT_ONCE];
+            let filled = slices.iter_mut().zip(&out.queue);
+            let count = filled.map(|(slice, chunk)| *slice = IoSlice::new(chunk)).count();
+            match sink(slices.get(..count).unwrap_or_default()) {
+                Poll::Ready(Ok(taken)) if taken > 0 => out.took(taken, now),
+                Poll::Ready(_) => return Sent::Broken,
+                Poll::Pending => {
+                    out.keep(waker);
+                    return Sent::Some;
+                }
             }
-            if !out.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-                out.waker = Some(waker.clone());
-            }
-            return Next::Empty;
-        };
-        out.begun = chunk.len() > CHUNK_MAX_BYTES;
-        if out.begun {
-            let rest = chunk.split_off(CHUNK_MAX_BYTES);
-            out.queue.push_front(rest);
         }
-        out.bytes = out.bytes.saturating_sub(chunk.len());
-        out.taken = now;
-        Next::Chunk(chunk)
+    }
+
+    /// Whether the last word is said or waits to be.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.lock().closing
     }
 
     /// Something was heard.
@@ -197,6 +228,28 @@ impl Out {
         self.closing = true;
     }
 
+    /// The client has taken so many bytes.
+    fn took(&mut self, mut taken: usize, now: u32) {
+        self.bytes = self.bytes.saturating_sub(taken);
+        self.taken = now;
+        self.begun = false;
+        while let Some(first) = self.queue.front_mut() {
+            if taken < first.len() {
+                first.advance(taken);
+                self.begun |= taken > 0;
+                return;
+            }
+            taken -= first.len();
+            self.queue.pop_front();
+        }
+    }
+
+    fn keep(&mut self, waker: &Waker) {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -205,15 +258,25 @@ impl Out {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn drain(socket: &Socket) -> Vec<Bytes> {
-        let mut chunks = Vec::new();
-        while let Next::Chunk(chunk) = socket.next(Waker::noop(), 0) {
-            chunks.push(chunk);
-        }
-        chunks
+    /// What a client that takes `room` bytes gets.
+    pub(crate) fn take(socket: &Socket, mut room: usize) -> (Vec<u8>, Sent) {
+        let mut got = Vec::new();
+        let sent = socket.write(Waker::noop(), 0, |chunks| {
+            if room == 0 {
+                return Poll::Pending;
+            }
+            let before = got.len();
+            for chunk in chunks {
+                let part = chunk.get(..room.min(chunk.len())).unwrap_or_default();
+                got.extend_from_slice(part);
+                room -= part.len();
+            }
+            Poll::Ready(Ok(got.len() - before))
+        });
+        (got, sent)
     }
 
     #[test]
@@ -221,23 +284,52 @@ mod tests {
         let socket = Socket::new(1, 0, NEVER);
         let chunk = Bytes::from(vec![0; 60_000]);
         (0..5).for_each(|_| socket.push(&chunk, 0));
-        let left = drain(&socket);
-        assert_eq!(left, [frame::close(4001, CloseCode::Slow.reason())]);
-        assert!(matches!(socket.next(Waker::noop(), 0), Next::End));
+        let (left, sent) = take(&socket, usize::MAX);
+        assert_eq!(left, frame::close(4001, CloseCode::Slow.reason()));
+        assert_eq!(sent, Sent::LastWord);
+        socket.push(&chunk, 0);
+        assert_eq!(socket.pulse().bytes, 0, "nothing follows the last word");
     }
 
     #[test]
     fn closing_does_not_break_into_a_frame() {
-        let socket = Socket::new(1, 0, NEVER);
-        let long = frame::text(&vec![b'x'; 10_000]);
-        socket.push(&long, 0);
-        socket.push(&frame::text(b"{}"), 0);
-        let Next::Chunk(first) = socket.next(Waker::noop(), 0) else { panic!("nothing there") };
-        assert_eq!(first.len(), CHUNK_MAX_BYTES);
-        socket.close(CloseCode::Restart);
-        let rest = drain(&socket);
-        let sent: Vec<u8> = first.iter().chain(rest.iter().flatten()).copied().collect();
-        assert_eq!(sent[..long.len()], long[..]);
-        assert_eq!(sent[long.len()..], frame::close(1012, CloseCode::Restart.reason())[..]);
+        for room in [0, 1, 4_096, 10_003, 10_004, 10_005, 10_010] {
+            let socket = Socket::new(1, 0, NEVER);
+            let (long, short) = (frame::text(&vec![b'x'; 10_000]), frame::text(b"{}"));
+            socket.push(&long, 0);
+            socket.push(&short, 0);
+            let (mut got, _) = take(&socket, room);
+            socket.close(CloseCode::Restart);
+            let (rest, sent) = take(&socket, usize::MAX);
+            assert_eq!(sent, Sent::LastWord);
+            got.extend(rest);
+            let close = frame::close(1012, CloseCode::Restart.reason());
+            let whole = |frames: &[&Bytes]| frames.iter().flat_map(|f| f.iter()).copied().collect();
+            let expected: Vec<u8> = match room {
+                0 => whole(&[&close]),
+                1..=10_004 => whole(&[&long, &close]),
+                _ => whole(&[&long, &short, &close]),
+            };
+            assert_eq!(got, expected, "after {room} bytes");
+        }
+    }
+
+    #[test]
+    fn many_chunks_go_out_in_order_whatever_is_taken_at_once() {
+        for room in 1..40 {
+            let socket = Socket::new(1, 0, NEVER);
+            let all: Vec<u8> = (0..100).collect();
+            all.chunks(3).for_each(|chunk| socket.push(&Bytes::copy_from_slice(chunk), 0));
+            let mut got = Vec::new();
+            loop {
+                let (part, sent) = take(&socket, room);
+                got.extend(part);
+                if sent == Sent::All {
+                    break;
+                }
+            }
+            assert_eq!(got, all);
+            assert_eq!(socket.pulse().bytes, 0);
+        }
     }
 }

@@ -1,16 +1,24 @@
 //! `GET /api/v1/realtime`: the checks before a connection becomes a socket.
 
-use actix_web::dev::Payload as Connection;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::Payload as Nothing;
 use actix_web::http::header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, get, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, get, web};
+use bytes::Bytes;
 use edge::address::ClientAddress;
 use edge::token::Claims;
 use edge::{Actor, App, Rejection, can};
 use kernel::problem::Problem;
 
-use crate::body::Body;
+use crate::connection::Connection;
 use crate::hub::Hub;
+use crate::old::OldSocket;
 use crate::protocol::PROTOCOL;
+use crate::routes::Line;
 use crate::session::Session;
 
 /// How long a refused client waits, in seconds.
@@ -39,7 +47,6 @@ pub struct Origins(pub Vec<String>);
 pub(crate) async fn open_socket(
     _: Actor<can::Listen>,
     request: HttpRequest,
-    payload: web::Payload,
     app: web::Data<App>,
     hub: web::Data<Hub>,
     address: ClientAddress,
@@ -48,21 +55,71 @@ pub(crate) async fn open_socket(
     let claims = header_claims(&request, &app)?;
     let response = handshake(&request)?;
     let address = address.household();
-    let place = hub.counts().greeting(address).ok_or_else(|| {
-        Problem::new(
-            429,
-            "too_many_connections",
-            "Too many connections",
-            "Many sockets of this address have not said who they are. Try again in a second.",
-        )
-        .retry_after(RETRY_AFTER_SECS)
-    })?;
+    // Whoever brings a token has a place of their own, however many strangers share the address.
+    let place = match claims {
+        None => Some(hub.counts().greeting(address).ok_or_else(too_many)?),
+        Some(_) => None,
+    };
+    let line = request.conn_data::<Line>().ok_or(io::ErrorKind::NotConnected);
+    let stream = line.map_err(io::Error::from).and_then(Line::take).map_err(full)?;
     let mut session = Session::new(app, hub.as_ref().clone(), address, place);
+    session.socket.push(&head(&response), hub.seconds());
+    if let Some(old) = request.extensions().get::<OldSocket>() {
+        session.speak_old(*old);
+    }
     if let Some(claims) = claims {
         session.sign_in(0, &claims);
     }
-    let body = Body::new(payload.into_inner(), session);
-    Ok(response.map_body(|_, _| actix_web::body::BoxBody::new(body)))
+    actix_web::rt::spawn(Connection::new(stream, session).run());
+    Ok(response.map_body(|_, _| BoxBody::new(TakenOver)))
+}
+
+/// The end of actix' part. A body that fails ends its connection without a word: the head that it
+/// was about to send we send ourselves, and the stream lives on in our hands.
+struct TakenOver;
+
+/// Not a fault.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection has become a socket")]
+struct BecameSocket;
+
+impl MessageBody for TakenOver {
+    type Error = BecameSocket;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BecameSocket>>> {
+        Poll::Ready(Some(Err(BecameSocket)))
+    }
+}
+
+/// The head of the handshake's answer as bytes.
+fn head(response: &HttpResponse) -> Bytes {
+    let mut head = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n".to_vec();
+    for (name, value) in response.headers() {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            head.extend_from_slice(part);
+        }
+    }
+    head.extend_from_slice(b"\r\n");
+    head.into()
+}
+
+fn too_many() -> Problem {
+    let detail = "Many sockets of this address have not said who they are. Try again in a second.";
+    Problem::new(429, "too_many_connections", "Too many connections", detail)
+        .retry_after(RETRY_AFTER_SECS)
+}
+
+fn full(error: io::Error) -> Problem {
+    tracing::warn!(error = %error, "a connection could not become a socket");
+    let detail = "This worker has no room for another socket. Connect again: another has.";
+    Problem::new(503, "full", "This worker is full", detail).retry_after(RETRY_AFTER_SECS)
 }
 
 fn check(request: &HttpRequest, hub: &Hub) -> Result<(), Problem> {
@@ -79,6 +136,9 @@ fn check(request: &HttpRequest, hub: &Hub) -> Result<(), Problem> {
             "Connect again: another worker takes over.",
         );
         return Err(problem.retry_after(RETRY_AFTER_SECS));
+    }
+    if hub.is_full() {
+        return Err(full(io::ErrorKind::QuotaExceeded.into()));
     }
     if !origin_may(request) {
         let detail = "This web page may not open sockets. Ask the operator to allow its origin.";
@@ -110,7 +170,7 @@ fn handshake(request: &HttpRequest) -> Result<HttpResponse, Rejection> {
     let not_ours = |detail: &str| {
         Problem::new(400, "not_a_handshake", "Not a WebSocket handshake", detail.to_owned())
     };
-    let mut nothing = Connection::None;
+    let mut nothing = Nothing::None;
     let empty = web::Payload::from_request(request, &mut nothing).into_inner();
     let empty = empty.map_err(|error| not_ours(&error.to_string()))?;
     let (response, _, _) = actix_ws::handle_with_protocols(request, empty, &[PROTOCOL])

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bus::{BusConfig, RedisState};
-use devkit::{Cluster, ClusterOptions, Node};
+use devkit::{Cluster, ClusterOptions, Node, RedisCluster};
 use kernel::event::Topic;
 use tokio::time::{Instant, sleep};
 
-use crate::live_tests::{Client, Memory, Server};
+use crate::live_tests::{Client, Memory, Server, VENUE};
 
 /// Without Redis: the regular look, the query, and a slow machine.
 const ALONE_MAX: Duration = Duration::from_millis(150);
@@ -19,11 +19,14 @@ struct Pair {
 
 impl Pair {
     fn start(redis: &Node) -> Self {
+        let redis_url = Some(redis.url().unwrap());
+        Self::with(&BusConfig { redis_url, ..BusConfig::default() })
+    }
+
+    fn with(config: &BusConfig) -> Self {
         let log = Memory::default();
-        let redis_url = redis.url().unwrap();
-        let config = BusConfig { redis_url: Some(redis_url), ..BusConfig::default() };
         let here = Server::with(log.clone(), config.clone());
-        Self { here, there: Server::with(log, config) }
+        Self { here, there: Server::with(log, config.clone()) }
     }
 
     async fn until(&self, state: RedisState) {
@@ -103,4 +106,54 @@ async fn two_writers_make_one_order() {
     let all: Vec<i64> = (1..=300).collect();
     assert_eq!(near.seqs(300).await, all);
     assert_eq!(far.seqs(300).await, all);
+}
+
+/// Writes every few milliseconds while `disturb` runs and until Redis carries again; the client
+/// hears all of it.
+async fn write_through(pair: &Pair, client: &mut Client, disturb: impl FnOnce() + Send + 'static) {
+    let first = pair.here.log.last() + 1;
+    let done = tokio::task::spawn_blocking(disturb);
+    let began = Instant::now();
+    let mut last = first;
+    // Whoever lost a node notices within seconds; all the while there is something to lose.
+    while !done.is_finished() || began.elapsed() < Duration::from_secs(5) {
+        let writer = if last % 2 == 0 { &pair.here } else { &pair.there };
+        let batch = writer.log.commit(Topic::Seats, 100);
+        last = batch.first_seq;
+        writer.bus.publish(batch);
+        sleep(Duration::from_millis(5)).await;
+    }
+    done.await.unwrap();
+    let all: Vec<i64> = (first..=last).collect();
+    assert_eq!(client.seqs(all.len()).await, all, "every event, once, in order");
+}
+
+#[actix_web::test]
+async fn a_cluster_that_moves_slots_and_loses_a_node_costs_no_event() {
+    let Some(cluster) = RedisCluster::private().unwrap() else { return };
+    let cluster = std::sync::Arc::new(cluster);
+    let redis_url = Some(cluster.url().unwrap());
+    let pair = Pair::with(&BusConfig { redis_url, sharded: true, ..BusConfig::default() });
+    pair.until(RedisState::Connected).await;
+    let (mut client, _) = pair.there.listener(None).await;
+    let carried = pair.write(&mut client, 50).await;
+    assert!(carried < Duration::from_millis(50), "the cluster carries: {carried:?}");
+    let slot = cluster.slot(&format!("rl:{{p07}}:{VENUE}")).unwrap();
+    let owner = RedisCluster::first_owner(slot);
+    let moves: Vec<(usize, usize)> =
+        if owner == 0 { vec![(0, 1), (1, 0)] } else { vec![(owner, 0)] };
+    let movers = std::sync::Arc::clone(&cluster);
+    write_through(&pair, &mut client, move || {
+        for (from, to) in moves {
+            movers.move_slot(slot, from, to).unwrap();
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    })
+    .await;
+    pair.until(RedisState::Connected).await;
+    let killer = std::sync::Arc::clone(&cluster);
+    write_through(&pair, &mut client, move || killer.node(0).unwrap().kill().unwrap()).await;
+    pair.until(RedisState::Connected).await;
+    let again = pair.write(&mut client, 50).await;
+    assert!(again < Duration::from_millis(50), "its follower carries: {again:?}");
 }

@@ -120,13 +120,13 @@ impl Venue {
         let Some(line) = &self.line else { return Turn::Wait };
         let (wish, socket, pos) = (&waiting.wish, &waiting.socket, line.head());
         let heard: Result<Vec<Entry>, Reason> = resume.and_then(|mut entries| {
-            entries.retain(|entry| wish.mask.has(entry.topic));
+            entries.retain(|entry| wish.grant.hears(entry.topic, entry.follow));
             let bytes: usize = entries.iter().map(|entry| entry.wire.len()).sum();
             // More than that would close the socket as slow before it could read.
             if bytes > QUEUE_MAX_BYTES / 2 { Err(Reason::Behind) } else { Ok(entries) }
         });
         let replay = heard.as_ref().map_or(0, Vec::len);
-        socket.push(&Answer::subscribed(wish.id, self.id, wish.mask, pos, replay), second);
+        socket.push(&Answer::subscribed(wish.id, self.id, &wish.grant, pos, replay), second);
         match heard {
             Ok(entries) => entries.iter().for_each(|entry| socket.push(&entry.wire, second)),
             Err(reason) => {
@@ -134,7 +134,7 @@ impl Venue {
                 socket.push(&Answer::resync(self.id, pos, reason), second);
             }
         }
-        self.roster.add(Arc::clone(socket), wish.mask, pos.seq);
+        self.roster.add(Arc::clone(socket), &wish.grant, pos.seq);
         Turn::Granted
     }
 

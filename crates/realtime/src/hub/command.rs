@@ -9,18 +9,19 @@ use tokio::sync::oneshot;
 
 use super::Since;
 use super::presence::Seen;
+use crate::grant::Grant;
 use crate::log::{Away, Extract};
 use crate::socket::Socket;
 
 /// A socket wishes to listen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wish {
     pub(crate) socket: u64,
     /// The client's number for its request.
     pub(crate) id: i64,
     pub(crate) venue: VenueId,
     /// What it asked for and may hear.
-    pub(crate) mask: TopicMask,
+    pub(crate) grant: Grant,
     pub(crate) since: Since,
 }
 

@@ -178,6 +178,13 @@ impl Task {
     }
 
     fn control(&mut self, control: Control) {
+        if let Control::EventsForgotten { venue, until } = control {
+            let (now, second) = (Instant::now(), self.second());
+            if let Some(venue) = self.venues.get_mut(&venue) {
+                venue.forget(until, now, second);
+            }
+            return;
+        }
         for member in self.members.values() {
             let Some(person) = member.socket.person() else { continue };
             let over = match control {
@@ -193,6 +200,7 @@ impl Task {
                     }
                     false
                 }
+                Control::EventsForgotten { .. } => false,
             };
             if over {
                 member.socket.close(CloseCode::Forbidden);
@@ -241,11 +249,12 @@ impl Task {
         // A second wish for a venue replaces the first.
         self.take_out(wish.socket, wish.venue);
         let Some(member) = self.members.get(&wish.socket) else { return };
+        let id = wish.venue;
         let waiting = Waiting::new(wish, Arc::clone(&member.socket), now);
-        self.restless.insert(wish.venue);
+        self.restless.insert(id);
         let (reads, bus, clock) = (&self.reads, &self.bus, &self.clock);
-        let venue = self.venues.entry(wish.venue).or_insert_with(|| {
-            let mut venue = Venue::new(wish.venue, clock.clone(), now);
+        let venue = self.venues.entry(id).or_insert_with(|| {
+            let mut venue = Venue::new(id, clock.clone(), now);
             venue.open(reads, bus);
             venue
         });
@@ -269,7 +278,7 @@ impl Task {
     fn note_granted(&mut self, granted: Vec<Wish>) {
         for wish in granted {
             if let Some(member) = self.members.get_mut(&wish.socket) {
-                member.venues.push((wish.venue, wish.mask));
+                member.venues.push((wish.venue, wish.grant.mask));
             }
         }
     }
@@ -279,24 +288,24 @@ impl Task {
         let second = self.second();
         let Some(member) = self.members.get_mut(&socket) else { return };
         let Some(place) = member.venues.iter_mut().find(|(id, _)| *id == venue) else { return };
-        let (old, new) = (place.1, TopicMask(place.1.0 & open.0));
-        if new.0 == 0 {
+        let Some(venue) = self.venues.get_mut(&venue) else { return };
+        let Some(old) = venue.roster.grant(socket, place.1) else { return };
+        let new = old.narrowed(open);
+        if new.is_empty() {
             return member.socket.close(CloseCode::Forbidden);
         }
         if new == old {
             return;
         }
-        place.1 = new;
-        if !is_staffs(new) {
-            self.rooms.leave(socket, venue);
+        place.1 = new.mask;
+        if !is_staffs(new.mask) {
+            self.rooms.leave(socket, venue.id);
         }
-        let Some(venue) = self.venues.get_mut(&venue) else { return };
         venue.flush(Instant::now(), second);
         let told = venue.line.as_ref().map_or(0, |line| line.head().seq);
-        if let Some(socket) = venue.roster.remove(socket, old) {
-            let topics = new.iter().collect();
-            socket.push(&Answer::Topics { venue: venue.id, topics }.frame(), second);
-            venue.roster.add(socket, new, told);
+        if let Some(socket) = venue.roster.remove(socket, old.mask) {
+            socket.push(&Answer::Topics { venue: venue.id, topics: &new }.frame(), second);
+            venue.roster.add(socket, &new, told);
         }
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Venue {
     second: u32,
     events_in_second: u32,
     events_before: u32,
+    /// Up to which event people were erased, as far as was heard.
+    forgotten: i64,
 }
 
 impl Venue {
@@ -69,6 +71,7 @@ impl Venue {
             second: 0,
             events_in_second: 0,
             events_before: 0,
+            forgotten: 0,
         }
     }
 
@@ -192,6 +195,25 @@ impl Venue {
         tracing::warn!(venue.id = %self.id, reason = reason.as_str(), "clients must reload");
         let chunk = Answer::resync(self.id, pos, reason);
         for group in self.roster.groups() {
+            group.push(&chunk, second);
+            group.told = pos.seq;
+        }
+    }
+
+    /// A person was erased from events up to `until`: they are dropped here, and whoever may have
+    /// heard of the person loads everything anew. Told once, however often it is heard of.
+    pub(super) fn forget(&mut self, until: i64, now: Instant, second: u32) {
+        self.flush(now, second);
+        let Some(line) = &mut self.line else { return };
+        line.forget(until);
+        if until <= self.forgotten {
+            return;
+        }
+        self.forgotten = until;
+        let pos = line.head();
+        metrics::counter!("rowlock_resync_total", "reason" => "forgotten").increment(1);
+        let chunk = Answer::resync(self.id, pos, Reason::Forgotten);
+        for group in self.roster.groups_told_of_people() {
             group.push(&chunk, second);
             group.told = pos.seq;
         }
