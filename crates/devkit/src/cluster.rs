@@ -93,6 +93,7 @@ impl Cluster {
                 port: free_port()?,
                 password: secret::password()?,
                 durability,
+                cluster_port: None,
             }))
         };
         Ok(Self {
@@ -119,7 +120,7 @@ impl Cluster {
 }
 
 #[derive(Debug)]
-enum Server {
+pub(crate) enum Server {
     Postgres(Postgres),
     Redis(Redis),
 }
@@ -132,7 +133,7 @@ pub struct Node {
 }
 
 impl Node {
-    fn start_new(server: Server) -> Result<Self> {
+    pub(crate) fn start_new(server: Server) -> Result<Self> {
         let node = Self { server, running: Mutex::new(None) };
         node.start()?;
         Ok(node)
@@ -146,12 +147,28 @@ impl Node {
         }
     }
 
+    /// Asks a Redis one thing, past all wires; an error is an error here, too.
+    pub fn ask(&self, words: &[&str]) -> Result<String> {
+        match &self.server {
+            Server::Redis(redis) => redis.ask(words),
+            Server::Postgres(_) => bail!("this is PostgreSQL"),
+        }
+    }
+
     /// Its port on 127.0.0.1: where a proxy that cuts wires connects to.
     pub fn port(&self) -> u16 {
         match &self.server {
             Server::Postgres(Postgres { listen: Listen::Loopback(port), .. }) => *port,
             Server::Postgres(_) => 0,
             Server::Redis(redis) => redis.port,
+        }
+    }
+
+    /// Where a node of a Redis Cluster talks to the others.
+    pub(crate) fn cluster_port(&self) -> Result<u16> {
+        match &self.server {
+            Server::Redis(redis) => redis.cluster_port.context("it is alone"),
+            Server::Postgres(_) => bail!("this is PostgreSQL"),
         }
     }
 
@@ -262,10 +279,10 @@ fn parse_parent(stat: &str) -> Option<u32> {
 
 /// A temporary folder, removed when dropped.
 #[derive(Debug)]
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn make(durable: bool, account: &Account) -> Result<Self> {
+    pub(crate) fn make(durable: bool, account: &Account) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let parent = if durable { place::for_durable() } else { place::for_throw_away() };
         sweep(parent);

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Account;
+use crate::obtain::{Node, Npm};
 
 /// The programs without which a PostgreSQL folder is of no use; `pg_config` alone proves nothing.
 const NEEDED: [&str; 3] = ["initdb", "postgres", "pg_ctl"];
 /// Debian 12's; the schema uses nothing newer.
 const OLDEST_MAJOR: u32 = 15;
+/// What the provider of sign-ins runs on.
+pub(crate) const OLDEST_NODE: u32 = 20;
 
 /// The folder with PostgreSQL's programs, usable by `account`.
 pub(crate) fn postgres(account: &Account) -> Option<PathBuf> {
@@ -54,6 +57,23 @@ pub(crate) fn redis(account: &Account) -> Option<PathBuf> {
         .find(|program| account.reaches(program) && version(program).is_some())
 }
 
+/// Node.js with npm, new enough and usable by `account`.
+pub(crate) fn node(account: &Account) -> Option<Node> {
+    let program = fs::canonicalize(in_path("node")?).ok()?;
+    let major = parse_major(version(&program)?.trim_start_matches('v'))?;
+    let npm = Npm::Program(in_path("npm")?);
+    (major >= OLDEST_NODE && account.reaches(&program)).then_some(Node { program, npm })
+}
+
+/// The same, of that major version at least.
+pub(crate) fn redis_since(account: &Account, major: u32) -> Option<PathBuf> {
+    let programs = ["redis-server", "valkey-server"].into_iter().filter_map(in_path);
+    let said = |program: &PathBuf| parse_redis_major(&version(program)?);
+    programs
+        .filter(|program| account.reaches(program))
+        .find(|program| said(program).is_some_and(|found| found >= major))
+}
+
 /// HAProxy, usable by `account`.
 pub(crate) fn haproxy(account: &Account) -> Option<PathBuf> {
     let admin = PathBuf::from("/usr/sbin/haproxy");
@@ -88,9 +108,22 @@ fn parse_major(version: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
+/// From `Redis server v=7.0.15 sha=…`.
+fn parse_redis_major(version: &str) -> Option<u32> {
+    let number = version.split_whitespace().find_map(|word| word.strip_prefix("v="))?;
+    number.split('.').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_major_version_is_read_from_what_redis_says() {
+        assert_eq!(parse_redis_major("Redis server v=7.0.15 sha=00000000:0 bits=64"), Some(7));
+        assert_eq!(parse_redis_major("Valkey server v=8.1.1 sha=00000000:1"), Some(8));
+        assert_eq!(parse_redis_major("redis-server, by somebody"), None);
+    }
 
     #[test]
     fn the_major_version_is_read_from_what_postgres_says() {

@@ -192,6 +192,7 @@ impl Lasting {
             port: ports.redis,
             password: ports.redis_password.clone(),
             durability: Durability::Durable,
+            cluster_port: None,
         }
     }
 

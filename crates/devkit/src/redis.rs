@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -17,6 +17,9 @@ use crate::{Account, Running, Signal};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
+/// After this a silent node of a cluster counts as gone.
+const NODE_TIMEOUT_MS: u32 = 1_000;
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server's place and settings; it need not be running.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub(crate) struct Redis {
     pub(crate) port: u16,
     pub(crate) password: String,
     pub(crate) durability: Durability,
+    /// Where it talks to the other nodes of a Redis Cluster; none: it is alone.
+    pub(crate) cluster_port: Option<u16>,
 }
 
 impl Redis {
@@ -57,6 +62,14 @@ impl Redis {
             self.folder.display(),
             self.folder.join("redis.pid").display(),
         );
+        if let Some(port) = self.cluster_port {
+            writeln!(
+                settings,
+                "cluster-enabled yes\ncluster-port {port}\nmasterauth {}",
+                self.password
+            )?;
+            writeln!(settings, "cluster-node-timeout {NODE_TIMEOUT_MS}")?;
+        }
         if socket {
             let path = self.folder.join("redis.sock");
             writeln!(settings, "unixsocket \"{}\"\nunixsocketperm 700", path.display())?;
@@ -107,6 +120,23 @@ impl Redis {
         is_at_home(pid, &self.folder).then_some(pid)
     }
 
+    /// Asks one thing; an error is an error here, too. Answers that are lists are not read.
+    pub(crate) fn ask(&self, words: &[&str]) -> Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
+        let mut request = String::new();
+        for command in [&["AUTH", self.password.as_str()][..], words] {
+            write!(request, "*{}\r\n", command.len())?;
+            for word in command {
+                write!(request, "${}\r\n{word}\r\n", word.len())?;
+            }
+        }
+        stream.write_all(request.as_bytes())?;
+        let mut answers = BufReader::new(stream);
+        answer(&mut answers)?;
+        answer(&mut answers).with_context(|| words.join(" "))
+    }
+
     /// Whether the server at our port knows our password: another one's would not.
     fn answers(&self) -> bool {
         let ask = || -> std::io::Result<bool> {
@@ -118,5 +148,38 @@ impl Redis {
             Ok(&answer == b"+OK")
         };
         ask().unwrap_or(false)
+    }
+}
+
+/// One answer: a line, or a text of the length that stands before it.
+fn answer(from: &mut impl BufRead) -> Result<String> {
+    let mut line = String::new();
+    from.read_line(&mut line)?;
+    let line = line.trim_end();
+    let Some((kind, rest)) = line.split_at_checked(1) else { bail!("Redis hung up") };
+    match kind {
+        "+" | ":" => Ok(rest.to_owned()),
+        "$" => {
+            let mut text = vec![0; rest.parse::<usize>().context("no text")? + 2];
+            from.read_exact(&mut text)?;
+            text.truncate(text.len() - 2);
+            Ok(String::from_utf8(text)?)
+        }
+        _ => bail!("Redis answered {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_whole() {
+        let mut said = "+OK\r\n$7\r\na\r\nb\r\nc\r\n:12\r\n-ERR no\r\n".as_bytes();
+        assert_eq!(answer(&mut said).unwrap(), "OK");
+        assert_eq!(answer(&mut said).unwrap(), "a\r\nb\r\nc");
+        assert_eq!(answer(&mut said).unwrap(), "12");
+        assert!(answer(&mut said).unwrap_err().to_string().contains("ERR no"));
+        assert!(answer(&mut said).is_err(), "the end");
     }
 }

@@ -157,6 +157,7 @@ impl Shared {
             port: state.redis_port,
             password: state.redis_password.clone(),
             durability: Durability::Fast,
+            cluster_port: None,
         }
     }
 

@@ -132,7 +132,7 @@ impl Ask {
         self.raw(body.to_string())
     }
 
-    /// With these bytes as body, said to be JSON.
+    /// With these bytes as body, said to be JSON unless a header says otherwise.
     pub fn raw(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
@@ -171,17 +171,23 @@ impl Ask {
         if let Some(key) = &self.key {
             request = request.header("Idempotency-Key", key);
         }
+        let is_json =
+            !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         if let Some(body) = self.body {
-            request = request.header("Content-Type", "application/json").body(body);
+            if is_json {
+                request = request.header("Content-Type", "application/json");
+            }
+            request = request.body(body);
         }
         let answer = request.send().await.with_context(|| asked.clone())?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let text = answer.text().await.with_context(|| asked.clone())?;
+        let bytes = answer.bytes().await.with_context(|| asked.clone())?.to_vec();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Answered { asked, status, headers, json, text })
+        Ok(Answered { asked, status, headers, json, text, bytes })
     }
 }
 
@@ -205,8 +211,10 @@ pub struct Answered {
     pub headers: HeaderMap,
     /// The body, null where it is not JSON.
     pub json: Value,
-    /// The body as it came.
+    /// The body as text.
     pub text: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answered {

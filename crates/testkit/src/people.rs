@@ -59,6 +59,16 @@ impl Person {
         Self::of(&self.client, &answer.expect(200)?, self.email.clone())
     }
 
+    /// Somebody who has registered already.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn log_in(anyone: &Client, email: &str, password: &str) -> Result<Self> {
+        let body = json!({"email": email, "password": password});
+        let answer = anyone.post("/api/v1/auth/login", body).settled().await?;
+        Self::of(anyone, &answer.expect(200)?, email.to_owned())
+    }
+
     fn of(client: &Client, tokens: &Value, email: String) -> Result<Self> {
         let client = client.with_token(&text(tokens, "accessToken")?);
         let refresh_token = text(tokens, "refreshToken")?;

@@ -73,7 +73,7 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Listens to topics of a venue from `since` on, or from now on; gives what was granted.
+    /// Listens to topics (without any: to all that are open) of a venue from `since` on, or from now on; gives what was granted.
     ///
     /// # Errors
     /// When the worker refuses.
@@ -83,12 +83,28 @@ impl Socket {
         topics: &[&str],
         since: Option<&str>,
     ) -> Result<Value> {
+        self.listen_with(venue, topics, since, None).await
+    }
+
+    /// The same with the secret of what is followed.
+    ///
+    /// # Errors
+    /// When the worker refuses.
+    pub async fn listen_with(
+        &mut self,
+        venue: &str,
+        topics: &[&str],
+        since: Option<&str>,
+        secret: Option<&str>,
+    ) -> Result<Value> {
         venue.clone_into(&mut self.venue);
         if let Some(since) = since {
             self.reach(since)?;
             self.from = self.seq;
         }
-        let frame = json!({"op": "sub", "venue": venue, "topics": topics, "since": since});
+        let topics = (!topics.is_empty()).then_some(topics);
+        let frame = json!({"op": "sub", "venue": venue, "topics": topics, "since": since,
+            "secret": secret});
         let granted = self.request(frame).await?;
         self.grant(&granted);
         if since.is_none() {
@@ -125,6 +141,12 @@ impl Socket {
     #[must_use]
     pub fn pos(&self) -> &str {
         &self.pos
+    }
+
+    /// What was granted.
+    #[must_use]
+    pub fn topics(&self) -> &[String] {
+        &self.topics
     }
 
     /// The events heard, oldest first.
@@ -193,7 +215,7 @@ impl Socket {
     /// When they differ.
     pub async fn check_against(&self, sql: &Sql) -> Result<()> {
         let venue: uuid::Uuid = self.venue.parse()?;
-        let logged = "select (seq * 100 + topic)::bigint from log.venue_event
+        let logged = "select (seq * 100 + (topic & 255))::bigint from log.venue_event
             where venue_id = $1 and seq > $2 and seq <= $3 order by seq";
         let logged = sql.column::<i64>(logged, &[&venue, &self.from, &self.seq]).await?;
         let whole: Vec<i64> = logged.iter().map(|number| number / 100).collect();

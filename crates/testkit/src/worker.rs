@@ -153,13 +153,33 @@ impl Worker {
     /// Its warnings and errors, the last ones.
     #[must_use]
     pub fn complaints(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         let loud = |line: &&str| ["WARN", "ERROR", "panicked"].iter().any(|w| line.contains(w));
         let lines: Vec<&str> = text.lines().filter(loud).collect();
         lines.get(lines.len().saturating_sub(SHOWN_MAX)..).unwrap_or_default().join("\n")
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// All that it has written to its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The memory that it has now, in bytes.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn resident(&self) -> Result<usize> {
+        let pid = self.lock().as_ref().context("it is not running")?.pid();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
+        Ok(kib.parse::<usize>()? * 1024)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 

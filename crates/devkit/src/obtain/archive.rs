@@ -124,7 +124,7 @@ fn version_of(program: &Path) -> String {
     find::version(program).unwrap_or_else(|| "Redis".to_owned())
 }
 
-fn must_match(kind: &str, pinned: &str, found: &str) -> Result<()> {
+pub(super) fn must_match(kind: &str, pinned: &str, found: &str) -> Result<()> {
     if pinned != found {
         bail!("the {kind} of the download is {found}, pinned is {pinned}: it was not used");
     }
@@ -132,7 +132,7 @@ fn must_match(kind: &str, pinned: &str, found: &str) -> Result<()> {
 }
 
 /// Runs a fetching command; its last lines are the error.
-fn run(command: &mut Command) -> Result<()> {
+pub(super) fn run(command: &mut Command) -> Result<()> {
     let name = command.get_program().display().to_string();
     let answer = command.stdin(Stdio::null()).output();
     let answer = answer.with_context(|| format!("{name} can't be run"))?;
@@ -144,7 +144,7 @@ fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
+pub(super) fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
     let files = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
     let mut files = files.filter(|path| path.extension() == Some(OsStr::new(extension)));
     files.next().with_context(|| format!("the download left no .{extension} file"))
