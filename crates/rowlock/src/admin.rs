@@ -94,11 +94,29 @@ fn fresh_password() -> anyhow::Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// Shows whoever starts the server a token that makes the first owner, while there is no user. Of
+/// several workers one shows it. It goes to the terminal and not through the log's format: it is the
+/// one secret that has to be read there.
+async fn offer_setup(db: &Db) -> anyhow::Result<()> {
+    if !identity::is_empty(db).await.context("the users cannot be counted")? {
+        return Ok(());
+    }
+    let offered = identity::offer_setup(db).await.context("no setup token can be made")?;
+    if let Some(token) = offered {
+        eprintln!(
+            "\n  There is no user yet. Within an hour, POST /api/v1/auth/setup with this token \
+             makes the first owner:\n\n      {}\n",
+            token.reveal()
+        );
+    }
+    Ok(())
+}
+
 /// Makes the first user of `ADMIN_EMAIL` and `ADMIN_PASSWORD`, while there is none. Once there is
 /// one, both count for nothing.
 pub(crate) async fn first_user(db: &Db, serve: &Serve) -> anyhow::Result<()> {
     let (Some(email), Some(password)) = (&serve.admin_email, &serve.admin_password) else {
-        return Ok(());
+        return offer_setup(db).await;
     };
     if !identity::is_empty(db).await.context("the users cannot be counted")? {
         return Ok(());

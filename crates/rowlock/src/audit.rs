@@ -1,12 +1,13 @@
 //! What privileged people did: `GET …/audit`, and `rowlock audit verify`.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use actix_web::{get, web};
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use edge::page::{Items, Page};
-use edge::{Actor, App, ReadRefusals, Rejection, can};
+use edge::{Actor, App, Query, ReadRefusals, Rejection, can};
 use jiff::Timestamp;
 use kernel::clock::Clock;
 use kernel::ids::VenueId;
@@ -17,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 use uuid::Uuid;
 
-use crate::config::Database;
+use crate::anchor::{Anchor, AnchorKey};
+use crate::config::{Database, Sealing};
+use crate::invariants;
 use crate::snapshot::VenuePath;
 
 /// The operation, for the document.
@@ -89,8 +92,8 @@ pub(crate) struct AuditEntry {
 #[get("/api/v1/venues/{venue}/audit")]
 pub(crate) async fn list_audit(
     actor: Actor<can::ReadAudit>,
-    wanted: web::Query<Wanted>,
-    page: web::Query<Page>,
+    wanted: Query<Wanted>,
+    page: Query<Page>,
     app: web::Data<App>,
 ) -> Result<web::Json<Items<AuditEntry>>, Rejection> {
     let (limit, after) = page.bounds()?;
@@ -153,12 +156,33 @@ pub(crate) enum AuditCommand {
         /// Only this venue; without it every venue and the server itself.
         #[arg(long)]
         venue: Option<VenueId>,
+        /// A log of the workers: each audit head that was noted in it has to be in the chains.
+        #[arg(long)]
+        anchors: Option<PathBuf>,
+        #[command(flatten)]
+        sealing: Sealing,
+    },
+    /// Compute the product's promises anew from all rows and name what breaks them.
+    Invariants {
+        #[command(flatten)]
+        database: Database,
+        /// Only this venue.
+        #[arg(long)]
+        venue: Option<VenueId>,
     },
 }
 
 /// Runs it; a broken chain is an error.
 pub(crate) async fn run(command: AuditCommand) -> anyhow::Result<()> {
-    let AuditCommand::Verify { database, venue } = command;
+    let (database, venue, anchors, sealing) = match command {
+        AuditCommand::Verify { database, venue, anchors, sealing } => {
+            (database, venue, anchors, sealing)
+        }
+        AuditCommand::Invariants { database, venue } => {
+            let db = Db::new(&database.config()?, Clock::default()).map_err(anyhow::Error::msg)?;
+            return invariants::run(&db, venue).await;
+        }
+    };
     let db = Db::new(&database.config()?, Clock::default()).map_err(anyhow::Error::msg)?;
     let verdicts = db.verify_audit(venue).await?;
     for verdict in &verdicts {
@@ -169,6 +193,50 @@ pub(crate) async fn run(command: AuditCommand) -> anyhow::Result<()> {
         bail!("{broken} of {} audit chains are broken", verdicts.len());
     }
     println!("{} audit chains are whole", verdicts.len());
+    match anchors {
+        Some(file) => check_anchors(&db, &file, &AnchorKey::of(&sealing.key()?)?, venue).await,
+        None => Ok(()),
+    }
+}
+
+/// Compares the chains with what was noted of them elsewhere: whoever owns the database can write a
+/// whole chain anew, but not the logs, and not without `ROWLOCK_KEY`.
+async fn check_anchors(
+    db: &Db,
+    file: &Path,
+    key: &AnchorKey,
+    only: Option<VenueId>,
+) -> anyhow::Result<()> {
+    let log = std::fs::read_to_string(file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    let (mut checked, mut wrong) = (0_usize, 0_usize);
+    for text in Anchor::find(&log) {
+        checked += 1;
+        let anchor = match key.open(text) {
+            Ok(anchor) => anchor,
+            Err(error) => {
+                wrong += 1;
+                println!("{text}: {error}");
+                continue;
+            }
+        };
+        if only.is_some_and(|only| only.0 != anchor.head.venue) {
+            continue;
+        }
+        let found = db.audit_hash(anchor.head.venue, anchor.head.seq).await?;
+        if found.as_deref() != Some(&anchor.head.hash) {
+            wrong += 1;
+            let was = if found.is_some() { "was another one" } else { "was there" };
+            println!("{}: row {} {was} at {}", anchor.head.venue, anchor.head.seq, anchor.at);
+        }
+    }
+    if checked == 0 {
+        bail!("{} has no audit heads", file.display());
+    }
+    if wrong > 0 {
+        bail!("{wrong} of {checked} noted audit heads are not in the chains");
+    }
+    println!("{checked} noted audit heads are in the chains");
     Ok(())
 }
 

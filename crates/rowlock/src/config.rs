@@ -1,5 +1,7 @@
 //! The environment and flags: the only place that reads them.
 
+mod oidc;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -138,9 +140,28 @@ pub(crate) struct Mailing {
     /// A folder that mails are written to instead, for development.
     #[arg(long, env)]
     mail_outbox: Option<PathBuf>,
+    /// The operator's service that reaches people's devices: <https://push.example.org/rowlock>
+    #[arg(long, env)]
+    push_url: Option<String>,
+    /// What calls of it are signed with: `whsec_` and base64.
+    #[arg(long, env, hide_env_values = true)]
+    push_secret: Option<String>,
 }
 
 impl Mailing {
+    pub(crate) fn pusher(&self) -> Result<notify::Pusher, WrongSetting> {
+        let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let pusher = match (set(&self.push_url), set(&self.push_secret)) {
+            (None, None) => return Ok(notify::Pusher::nobody()),
+            (Some(url), Some(secret)) => notify::Pusher::webhook(&url, &secret),
+            _ => {
+                let text = "PUSH_URL and PUSH_SECRET go together: set both or none of them.";
+                return Err(WrongSetting(text.into()));
+            }
+        };
+        pusher.map_err(|error| WrongSetting(error.0))
+    }
+
     pub(crate) fn mailer(&self) -> Result<notify::Mailer, WrongSetting> {
         let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let outbox = self.mail_outbox.as_ref().filter(|folder| !folder.as_os_str().is_empty());
@@ -170,11 +191,15 @@ impl Mailing {
 #[derive(Args, Clone)]
 pub(crate) struct Serve {
     #[command(flatten)]
+    pub(crate) cards: crate::till::Cards,
+    #[command(flatten)]
     pub(crate) mailing: Mailing,
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
     pub(crate) sealing: Sealing,
+    #[command(flatten)]
+    oidc: oidc::Oidc,
     /// redis://host:port; without it events travel through PostgreSQL alone.
     #[arg(long, env, hide_env_values = true)]
     redis_url: Option<String>,
@@ -236,12 +261,19 @@ pub(crate) struct Serve {
     /// Requests for one venue, per second and worker; 0 is no limit. 2000 in production.
     #[arg(long, env)]
     requests_per_venue: Option<u32>,
+    /// Scans of one venue that a thread does in one transaction where they wait; 1 is each alone.
+    #[arg(long, env, default_value_t = 16)]
+    pub(crate) scans_together: usize,
     /// Sign-ins and registrations of one address, per minute.
     #[arg(long, env, default_value_t = 20)]
     pub(crate) sign_ins_per_minute: i32,
     /// What Prometheus sends as bearer token to /metrics.
     #[arg(long, env, hide_env_values = true)]
     pub(crate) metrics_token: Option<String>,
+    /// A file with the microseconds by which rules are ahead, for tests that move the time.
+    #[cfg(feature = "controls")]
+    #[arg(long, env, hide = true)]
+    pub(crate) rules_ahead: Option<PathBuf>,
 }
 
 impl Serve {
@@ -259,6 +291,11 @@ impl Serve {
             attempts_per_minute: self.sign_ins_per_minute,
             public_url: self.public_url.trim_end_matches('/').to_owned(),
         }
+    }
+
+    /// The providers that people may sign in with.
+    pub(crate) fn providers(&self) -> Result<identity::Providers, WrongSetting> {
+        self.oidc.providers(&self.public_url)
     }
 
     /// The URL of Redis, if there is one.

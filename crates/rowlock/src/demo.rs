@@ -12,7 +12,7 @@ use booking::model::{Show, ShowStatus};
 use booking::plan::{Block, BlockKind, BlockMode, Category, Plan};
 use floor::apply_layout::{ApplyLayout, apply_layout};
 use floor::model::TableShape;
-use floor::plan::{FloorPlan, PlannedSection, PlannedTable};
+use floor::plan::{FloorPlan, PlannedLevel, PlannedSection, PlannedTable};
 use identity::{OpenVenue, Passwords, Person};
 use kernel::clock::Clock;
 use kernel::ids::{ShowId, UserId, VenueId};
@@ -24,6 +24,7 @@ use pg::{Db, Outcome, Tx, WriteTask};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Demo;
+use crate::demo_spa;
 
 const VENUE: &str = "Aurora Hall";
 const SHOW: &str = "Winter Gala";
@@ -34,6 +35,9 @@ const PEOPLE: &[(&str, &str, Option<Role>)] = &[
     ("Hanna Host", "host", Some(Role::Host)),
     ("Bo Office", "boxoffice", Some(Role::BoxOffice)),
     ("Gus Guest", "guest", None),
+    ("Mai Mori", "mai", Some(Role::Therapist)),
+    ("Noi Nabar", "noi", Some(Role::Therapist)),
+    ("Cass Cashier", "cashier", Some(Role::Cashier)),
 ];
 /// How far ahead the demo's show is.
 const AHEAD_DAYS: i64 = 60;
@@ -65,11 +69,17 @@ pub(crate) async fn run(demo: Demo) -> anyhow::Result<()> {
     let db = Db::new(&config, Clock::default()).map_err(anyhow::Error::msg)?;
     let earlier = earlier(&demo.out);
     let accounts = accounts(earlier.as_ref())?;
-    let (owner, venue) = people(&db, &accounts).await?;
+    let (owner, venue, staff) = people(&db, &accounts).await?;
     let show = match earlier {
         Some(earlier) if earlier.venue == venue => earlier.show,
         _ => {
             restaurant(&db, venue, owner).await?;
+            let [.., mai, noi, cashier] = staff.as_slice() else {
+                anyhow::bail!("nobody works in the demo's spa");
+            };
+            let therapists = [(*mai, "Mai"), (*noi, "Noi")];
+            let crew = demo_spa::Crew { owner, therapists, cashier: *cashier };
+            demo_spa::open(&db, venue, &crew).await?;
             show(&db, venue, owner).await?
         }
     };
@@ -114,8 +124,8 @@ fn password() -> anyhow::Result<String> {
 }
 
 /// The accounts and the venue. Somebody whose account is there keeps its password, so the file of
-/// the run that made it has to be kept as well.
-async fn people(db: &Db, accounts: &[Account]) -> anyhow::Result<(UserId, VenueId)> {
+/// the run that made it has to be kept as well. Gives the owner, the venue, and its other staff.
+async fn people(db: &Db, accounts: &[Account]) -> anyhow::Result<(UserId, VenueId, Vec<UserId>)> {
     let passwords = Passwords::default();
     let person = |n: usize| {
         let ((name, ..), account) = PEOPLE.get(n).zip(accounts.get(n))?;
@@ -132,18 +142,21 @@ async fn people(db: &Db, accounts: &[Account]) -> anyhow::Result<(UserId, VenueI
     };
     let owner = person(0).context("the demo has an owner")?;
     let (owner, venue) = identity::create_owner(db, &passwords, &owner, &venue).await?;
+    let mut staff = Vec::new();
     for (n, (_, _, role)) in PEOPLE.iter().enumerate().skip(1) {
         let Some(person) = person(n) else { continue };
         match role {
             Some(role) => {
-                identity::ensure_member(db, &passwords, venue, &person, *role).await?;
+                let ensured =
+                    identity::ensure_member(db, &passwords, venue, &person, *role).await?;
+                staff.push(ensured);
             }
             None => {
                 identity::ensure_user(db, &passwords, &person).await?;
             }
         }
     }
-    Ok((owner, venue))
+    Ok((owner, venue, staff))
 }
 
 /// A small restaurant: a hall with two servers and eight tables.
@@ -158,6 +171,7 @@ fn floor_plan() -> FloorPlan {
     let section = |name: &str, server: &str| PlannedSection {
         name: name.to_owned(),
         server: Some(server.to_owned()),
+        level: Some("Ground floor".to_owned()),
     };
     let table = |n: u8| PlannedTable {
         name: n.to_string(),
@@ -175,6 +189,7 @@ fn floor_plan() -> FloorPlan {
         walk_in_only: n == 8,
     };
     FloorPlan {
+        levels: vec![PlannedLevel { name: "Ground floor".to_owned(), storey: 0 }],
         sections: vec![section("Window", "Sam"), section("Hall", "Kim")],
         tables: (1..=8).map(table).collect(),
     }
@@ -194,6 +209,9 @@ async fn show(db: &Db, venue: VenueId, owner: UserId) -> anyhow::Result<ShowId> 
         starts_at: None,
         status: Some(ShowStatus::OnSale),
         hold_secs: None,
+        tickets: None,
+        payment: None,
+        pay_secs: None,
         version: None,
     };
     shown(db.write(&task, async |tx| change_show(tx, id, None, &sell).await.map(edge::Done)).await)

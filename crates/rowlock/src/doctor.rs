@@ -131,6 +131,10 @@ fn settings(serve: &Serve) -> Vec<Check> {
             "named one by one",
             "CORS_ORIGINS is *, which lets every page on the web call this API; name your own",
         ),
+        match serve.providers() {
+            Ok(_) => check("sign-in", true, "reached by https, or none", ""),
+            Err(error) => check("sign-in", false, "", error.to_string()),
+        },
         check(
             "redis",
             redis,

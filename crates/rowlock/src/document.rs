@@ -18,7 +18,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::config::Openapi;
 use crate::operations::{self, permission};
-use crate::ops;
+use crate::{legacy, ops};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,7 +32,11 @@ use crate::ops;
     tags(
         (name = "identity", description = "Who somebody is, and what they are in a venue"),
         (name = "booking", description = "Shows, their seats, and who has them"),
+        (name = "tickets", description = "Tickets, their codes, and the doors that scan them"),
+        (name = "gala", description = "Guests with tickets choose their chairs at tables"),
         (name = "floor", description = "Tables, parties, reservations and the waitlist"),
+        (name = "payments", description = "Bills, and the money for them"),
+        (name = "spa", description = "Catalogue, orders, therapists, rooms and cashiers"),
         (name = "realtime", description = "Events as they happen"),
         (name = "audit", description = "What privileged people did"),
         (name = "operations", description = "The server itself"),
@@ -53,18 +57,28 @@ impl Modify for Bearer {
     }
 }
 
-/// The API's document, with the permission of each operation from the one table.
-pub(crate) fn openapi() -> Value {
-    let mut document = Root::openapi();
-    for slice in [
+/// What each slice adds.
+fn slices() -> Vec<utoipa::openapi::OpenApi> {
+    vec![
         identity::Api::openapi(),
         booking::Api::openapi(),
+        tickets::Api::openapi(),
+        gala::Api::openapi(),
         floor::Api::openapi(),
+        spa::Api::openapi(),
+        payments::Api::openapi(),
         realtime::RealtimeApi::openapi(),
         ops::Api::openapi(),
         crate::audit::Api::openapi(),
+        crate::invariants::Api::openapi(),
         crate::person::Api::openapi(),
-    ] {
+    ]
+}
+
+/// The API's document, with the permission of each operation from the one table.
+pub(crate) fn openapi() -> Value {
+    let mut document = Root::openapi();
+    for slice in slices() {
         document.merge(slice);
     }
     let mut document = serde_json::to_value(document).unwrap_or_default();
@@ -74,6 +88,7 @@ pub(crate) fn openapi() -> Value {
             secure(operation);
         }
     }
+    legacy::add_to(&mut document);
     document
 }
 
@@ -105,7 +120,18 @@ fn secure(operation: &mut Value) {
 
 /// The document of events.
 pub(crate) fn events() -> Value {
-    realtime::events_document(&[identity::EVENTS, booking::EVENTS, floor::EVENTS].concat())
+    realtime::events_document(
+        &[
+            identity::EVENTS,
+            booking::EVENTS,
+            tickets::EVENTS,
+            gala::EVENTS,
+            floor::EVENTS,
+            spa::EVENTS,
+            payments::EVENTS,
+        ]
+        .concat(),
+    )
 }
 
 /// `rowlock openapi`
@@ -145,10 +171,19 @@ fn paths(document: &Value) -> Vec<(ResourceDef, String)> {
         .collect()
 }
 
+/// Whether an `Allow` has the method.
+fn has(methods: &str, method: &str) -> bool {
+    methods.split(", ").any(|known| known == method)
+}
+
 /// What no route took: an unknown path, or a known one with another method.
 async fn no_route(request: HttpRequest, documents: Data<Documents>) -> HttpResponse {
     let path = request.path();
     match documents.paths.iter().find(|(pattern, _)| pattern.is_match(path)) {
+        // It has the method: what stands for a part of it names nothing.
+        Some((_, methods)) if has(methods, request.method().as_str()) => {
+            Rejection::from(no_such_route(404, path)).error_response()
+        }
         Some((_, methods)) => {
             let mut answer = Rejection::from(no_such_route(405, path)).error_response();
             if let Ok(methods) = HeaderValue::from_str(methods) {
@@ -202,5 +237,28 @@ async fn docs_files(file: web::Path<String>, documents: Data<Documents>) -> Http
             ))
             .body(found.bytes.to_vec()),
         Ok(None) | Err(_) => HttpResponse::NotFound().finish(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn no_two_slices_call_different_things_the_same() {
+        let mut known: BTreeMap<String, Value> = BTreeMap::new();
+        let mut wrong = Vec::new();
+        for slice in slices() {
+            let schemas = slice.components.map(|components| components.schemas).unwrap_or_default();
+            for (name, schema) in schemas {
+                let schema = serde_json::to_value(schema).unwrap();
+                if known.insert(name.clone(), schema.clone()).is_some_and(|other| other != schema) {
+                    wrong.push(name);
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "merged, one of them wins and the other is a lie: {wrong:?}");
     }
 }

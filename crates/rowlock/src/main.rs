@@ -1,15 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod anchor;
 mod audit;
 mod config;
 mod demo;
+mod demo_spa;
 mod doctor;
 mod document;
 mod drain;
 mod healthcheck;
+mod invariants;
 mod jobs;
 mod keys;
+mod legacy;
 mod operations;
 mod ops;
 mod person;
@@ -17,6 +21,7 @@ mod routes;
 mod serve;
 mod snapshot;
 mod telemetry;
+mod till;
 mod worker;
 
 use std::process::ExitCode;

@@ -21,6 +21,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(livez).service(readyz).service(health).service(version).service(metrics);
     cfg.service(get_limits).service(crate::snapshot::get_snapshot);
     cfg.service(crate::audit::list_audit);
+    cfg.service(crate::invariants::get_invariants);
     cfg.service(crate::person::get_export).service(crate::person::post_erase);
 }
 

@@ -10,6 +10,10 @@ pub(crate) fn all(cfg: &mut ServiceConfig) {
         .configure(identity::routes)
         .configure(booking::routes)
         .configure(floor::routes)
+        .configure(spa::routes)
+        .configure(payments::routes)
+        .configure(tickets::routes)
+        .configure(gala::routes)
         .configure(realtime::routes)
         .configure(ops::routes)
         .configure(document::routes);

@@ -1,6 +1,7 @@
 //! A worker from start to end.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
@@ -16,9 +17,10 @@ use kernel::clock::Clock;
 use pg::{Db, DbConfig};
 use realtime::{Hub, Limits, Origins};
 
+use crate::anchor::AnchorKey;
 use crate::config::{Environment, Serve, WrongSetting};
 use crate::worker::Worker;
-use crate::{admin, doctor, drain, jobs, routes, telemetry};
+use crate::{admin, doctor, drain, jobs, legacy, routes, telemetry};
 
 /// How long a request's head may take.
 const HEAD_MAX: Duration = Duration::from_secs(5);
@@ -43,11 +45,15 @@ const JOB_POOL_SIZE: usize = 4;
 #[derive(Clone)]
 struct Parts {
     config: DbConfig,
+    /// The clock of rules.
     clock: Clock,
     bus: Bus,
     keyring: Keyring,
     identity: identity::Identity,
+    till: payments::Till,
+    keeper: tickets::Keeper,
     rates: Rates,
+    scans_together: usize,
     worker: Worker,
     origins: Vec<String>,
     proxies: TrustedProxies,
@@ -61,20 +67,23 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     }
     telemetry::logs(serve.log_format);
     let mut config = serve.database.config()?;
-    let seal = serve.sealing.key()?;
+    let seal = Arc::new(serve.sealing.key()?);
     let proxies = serve.trusted_proxies()?;
-    let mailer = serve.mailing.mailer()?;
+    let ways = (serve.mailing.mailer()?, serve.mailing.pusher()?);
+    let providers = serve.providers()?;
     check_schema(&config).await?;
     let clock = Clock::default();
     let metrics = telemetry::metrics()?;
     let (bus, incoming) = Bus::start(serve.bus()).map_err(|e| WrongSetting(e.to_string()))?;
     let job_config = DbConfig { pool_size: JOB_POOL_SIZE, ..config.clone() };
-    let jobs_db = Db::new(&job_config, clock.clone()).map_err(WrongSetting)?;
+    let rules = rules_clock(&serve);
+    let jobs_db = Db::new(&job_config, rules.clone()).map_err(WrongSetting)?;
     let keyring = Keyring::new(clock.clone());
-    let keys = keys(&jobs_db, seal, &keyring).await?;
+    let keys = keys(&jobs_db, &seal, &keyring).await?;
+    let keeper = tickets::Keeper::new(Arc::clone(&seal));
     admin::first_user(&jobs_db, &serve).await?;
     let hub = Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
-    let worker = Worker::new(&serve, hub, metrics, mailer);
+    let worker = Worker::new(&serve, hub, metrics, ways);
     let app = App::new(jobs_db, bus.clone(), keyring.clone(), identity::STANDING_SQL);
     let heeding = keyring.clone();
     bus.on_control(move |control| heeding.heed(control));
@@ -82,11 +91,32 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let watch = identity::Watch::default();
     watch.look(app.db(), &bus, &keys).await.context("the revocations cannot be read")?;
     jobs::start(&app, keys.clone(), &watch, &worker);
-    let identity = identity::Identity::new(keys, serve.identity());
+    let hands = DbConfig { pool_size: booking::carry_out::LANES, ..config.clone() };
+    let hands = Db::new(&hands, rules.clone()).map_err(WrongSetting)?;
+    let hands = App::new(hands, bus.clone(), keyring.clone(), identity::STANDING_SQL);
+    jobs::rushes(&app, &hands, &worker);
+    let till = serve.cards.till()?;
+    jobs::errands(&app, &till);
+    jobs::tickets(&app, &keeper, &serve.identity().public_url);
+    jobs::anchors(&app, AnchorKey::of(&seal)?);
+    let identity = identity::Identity::new(keys, serve.identity()).with_providers(providers);
     config.pool_size = config.pool_size.div_ceil(serve.threads);
     let origins = serve.cors_origins.clone();
     let rates = serve.rates();
-    let parts = Parts { config, clock, bus, keyring, identity, rates, worker, origins, proxies };
+    let parts = Parts {
+        config,
+        clock: rules,
+        bus,
+        keyring,
+        identity,
+        till,
+        keeper,
+        rates,
+        scans_together: serve.scans_together,
+        worker,
+        origins,
+        proxies,
+    };
     listen(&serve, parts).await
 }
 
@@ -105,10 +135,13 @@ async fn check_schema(config: &DbConfig) -> anyhow::Result<()> {
 
 /// The keys that sign. Several workers that start on a busy machine wait for one another: they try
 /// for as long as a platform waits for a start.
-async fn keys(db: &Db, seal: identity::SealKey, ring: &Keyring) -> anyhow::Result<identity::Keys> {
-    let seal = std::sync::Arc::new(seal);
+async fn keys(
+    db: &Db,
+    seal: &Arc<identity::SealKey>,
+    ring: &Keyring,
+) -> anyhow::Result<identity::Keys> {
     for _ in 1..KEY_TRIES_MAX {
-        match identity::Keys::load_or_create(db, seal.clone(), ring.clone()).await {
+        match identity::Keys::load_or_create(db, Arc::clone(seal), ring.clone()).await {
             Err(identity::IdentityError::Db(error)) => {
                 tracing::warn!(%error, "the signing keys are not loaded yet");
                 tokio::time::sleep(KEY_RETRY_EVERY).await;
@@ -116,7 +149,7 @@ async fn keys(db: &Db, seal: identity::SealKey, ring: &Keyring) -> anyhow::Resul
             settled => return settled.context("the signing keys cannot be loaded"),
         }
     }
-    let last = identity::Keys::load_or_create(db, seal, ring.clone()).await;
+    let last = identity::Keys::load_or_create(db, Arc::clone(seal), ring.clone()).await;
     last.context("the signing keys cannot be loaded")
 }
 
@@ -132,14 +165,21 @@ async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
     let server = HttpServer::new(move || {
         let db = pool().unwrap_or_else(|error| unreachable!("it was built before: {error}"));
         let app = App::new(db, parts.bus.clone(), parts.keyring.clone(), identity::STANDING_SQL)
+            .noting_refused(identity::NOTE_REFUSED_SQL)
+            .with_calls_together(parts.scans_together)
             .limited(limiter.clone(), parts.rates);
         Site::new()
             .app_data(web::Data::new(app))
             .app_data(web::Data::new(parts.worker.clone()))
             .app_data(web::Data::new(parts.worker.hub().clone()))
             .app_data(web::Data::new(parts.identity.clone()))
+            .app_data(web::Data::new(parts.keeper.clone()))
             .app_data(web::Data::new(Origins(parts.origins.clone())))
             .app_data(web::Data::new(parts.proxies.clone()))
+            .app_data(web::Data::new(parts.till.clone()))
+            // The innermost first.
+            .wrap(from_fn(legacy::translate))
+            .wrap(from_fn(edge::head::bound))
             .wrap(Compress::default())
             .wrap(cors(&parts.origins))
             .wrap(headers())
@@ -163,6 +203,34 @@ async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How often the file is looked at that moves the time.
+#[cfg(feature = "controls")]
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The clock of rules. A test may move it; tokens and sockets keep the machine's.
+#[cfg(feature = "controls")]
+fn rules_clock(serve: &Serve) -> Clock {
+    let rules = Clock::default();
+    if let Some(file) = serve.rules_ahead.clone() {
+        let moved = rules.clone();
+        actix_web::rt::spawn(async move {
+            loop {
+                let wanted = std::fs::read_to_string(&file).unwrap_or_default();
+                if let Ok(micros) = wanted.trim().parse::<i64>() {
+                    moved.advance(jiff::SignedDuration::from_micros(micros) - moved.offset());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+    }
+    rules
+}
+
+#[cfg(not(feature = "controls"))]
+fn rules_clock(_: &Serve) -> Clock {
+    Clock::default()
+}
+
 /// Headers of every answer: it is an API, its answers are nobody else's business.
 fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
@@ -178,7 +246,7 @@ fn cors(origins: &[String]) -> Cors {
         .allow_any_method()
         .allow_any_header()
         .expose_headers(["ETag", "Location", "Retry-After", "Rowlock-Pos", "X-Request-Id"])
-        .expose_headers(["Idempotency-Replayed"])
+        .expose_headers(["Idempotency-Replayed", "Preference-Applied"])
         .max_age(CORS_MAX_AGE_SECS);
     for origin in origins {
         cors = if origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };

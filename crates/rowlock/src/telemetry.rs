@@ -14,10 +14,22 @@ pub(crate) const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const SECONDS: [f64; 14] =
     [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
+/// Without `RUST_LOG`.
+const USUAL: &str = "info,actix_server=warn";
+/// What is never logged, whatever `RUST_LOG` says: the driver writes what is bound to statements,
+/// names and hashes among it; and that a connection has become a socket is no failure of its body.
+const NEVER: [&str; 4] = [
+    "tokio_postgres=info",
+    "tokio_postgres::query=info",
+    "tokio_postgres::prepare=info",
+    "actix_http::h1::dispatcher=off",
+];
+
 /// Logs to standard error; `RUST_LOG` says how much.
 pub(crate) fn logs(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
+    let never = NEVER.iter().filter_map(|directive| directive.parse().ok());
+    let filter = never.fold(asked, EnvFilter::add_directive);
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use notify::Mailer;
+use notify::{Mailer, Pusher};
 use realtime::Hub;
 
 use crate::config::{Environment, Serve};
@@ -20,6 +20,7 @@ struct Shared {
     name: String,
     hub: Hub,
     mailer: Mailer,
+    pusher: Pusher,
     metrics: PrometheusHandle,
     metrics_token: Option<String>,
     environment: Environment,
@@ -28,11 +29,17 @@ struct Shared {
 }
 
 impl Worker {
-    pub(crate) fn new(serve: &Serve, hub: Hub, metrics: PrometheusHandle, mailer: Mailer) -> Self {
+    pub(crate) fn new(
+        serve: &Serve,
+        hub: Hub,
+        metrics: PrometheusHandle,
+        (mailer, pusher): (Mailer, Pusher),
+    ) -> Self {
         let shared = Shared {
             name: serve.worker_id.clone(),
             hub,
             mailer,
+            pusher,
             metrics,
             metrics_token: serve.metrics_token.clone().filter(|token| !token.is_empty()),
             environment: serve.environment,
@@ -52,6 +59,10 @@ impl Worker {
 
     pub(crate) fn mailer(&self) -> &Mailer {
         &self.shared.mailer
+    }
+
+    pub(crate) fn pusher(&self) -> &Pusher {
+        &self.shared.pusher
     }
 
     pub(crate) fn environment(&self) -> Environment {

@@ -66,6 +66,7 @@ async fn nobody_finds_out_who_has_an_account() -> Result<()> {
     }
     let path = "/api/v1/auth/password/reset-request";
     let (mut log_ins, mut links) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let mut unhashed = Vec::new();
     for n in 0..PAIRS {
         let known = people[n % people.len()].email().to_owned();
         let unknown = format!("nobody-{n}@example.org");
@@ -84,7 +85,14 @@ async fn nobody_finds_out_who_has_an_account() -> Result<()> {
             told.push((problem, link.text));
         }
         assert_eq!(told[0], told[1]);
+        let begun = Instant::now();
+        let body = json!({"token": "rlp_nothing", "password": "otters fly low at dawn"});
+        bed.anyone().post("/api/v1/auth/password/reset", body).await?;
+        unhashed.push(begun.elapsed());
     }
+    // The control: an answer without a hash would be seen.
+    let (hashed, unhashed) = (median(log_ins[1].clone()), median(unhashed));
+    assert!(unhashed.as_secs_f64() < hashed.as_secs_f64() * 0.75, "{unhashed:?} of {hashed:?}");
     for (what, [known, unknown]) in [("log in", log_ins), ("link", links)] {
         let (known, unknown) = (median(known), median(unknown));
         let apart = known.abs_diff(unknown).as_secs_f64() / unknown.as_secs_f64();

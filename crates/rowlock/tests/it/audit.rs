@@ -164,7 +164,7 @@ async fn every_change_behind_the_trigger_is_found() -> Result<()> {
     Ok(())
 }
 
-async fn past_the_trigger(sql: &Sql, statement: &str) -> Result<()> {
+pub(crate) async fn past_the_trigger(sql: &Sql, statement: &str) -> Result<()> {
     sql.run(&format!(
         "alter table log.audit disable trigger user; {statement}; \
          alter table log.audit enable trigger user"

@@ -18,10 +18,10 @@ pub(crate) async fn paired(bed: &Bed, house: &House) -> Result<()> {
 }
 
 /// A device with its key.
-struct Device {
+pub(crate) struct Device {
     key: Ed25519KeyPair,
     venue: String,
-    id: String,
+    pub(crate) id: String,
     json: Value,
 }
 
@@ -41,7 +41,7 @@ fn pairing(code: &str, key: &Ed25519KeyPair) -> Value {
 
 impl Device {
     /// Paired, and not yet approved.
-    async fn pair(bed: &Bed, house: &House, profile: &str) -> Result<Self> {
+    pub(crate) async fn pair(bed: &Bed, house: &House, profile: &str) -> Result<Self> {
         let (code, key) = (text(&code(house, profile).await?, "/code")?, key()?);
         let body = pairing(&code, &key);
         let paired = bed.anyone().post("/api/v1/devices/pair", body).await?.expect(201)?;
@@ -49,14 +49,14 @@ impl Device {
         Ok(Self { key, venue, id, json: paired.get("device").cloned().unwrap_or_default() })
     }
 
-    async fn approved(bed: &Bed, house: &House, profile: &str) -> Result<Self> {
+    pub(crate) async fn approved(bed: &Bed, house: &House, profile: &str) -> Result<Self> {
         let device = Self::pair(bed, house, profile).await?;
         device.act(house, "approve").await?.expect(200)?;
         Ok(device)
     }
 
     /// The owner does something with it.
-    async fn act(&self, house: &House, verb: &str) -> Result<Answered> {
+    pub(crate) async fn act(&self, house: &House, verb: &str) -> Result<Answered> {
         let body = match verb {
             "approve" => json!({"fingerprint": self.json.get("fingerprint")}),
             _ => json!({}),
@@ -78,12 +78,12 @@ impl Device {
             "signature": STANDARD.encode(key.sign(signed.as_bytes()))})
     }
 
-    async fn token(&self, bed: &Bed) -> Result<Answered> {
+    pub(crate) async fn token(&self, bed: &Bed) -> Result<Answered> {
         let nonce = self.challenge(bed).await?;
         bed.anyone().post("/api/v1/devices/token", self.proof(&self.key, &nonce)).await
     }
 
-    async fn signed_in(&self, bed: &Bed) -> Result<Client> {
+    pub(crate) async fn signed_in(&self, bed: &Bed) -> Result<Client> {
         let token = self.token(bed).await?.expect(200)?;
         Ok(bed.anyone().with_token(&text(&token, "/accessToken")?))
     }
@@ -105,7 +105,7 @@ async fn a_device_is_paired_approved_and_signs_in_with_its_key() -> Result<()> {
     let device = Device { key, venue, id, json: paired["device"].clone() };
 
     device.token(&bed).await?.refused(409, "identity.device_pending")?;
-    let wrong = json!({"fingerprint": "000000"});
+    let wrong = json!({"fingerprint": "00000 00000 00000 00000"});
     let approve = house.path(&format!("/devices/{}/approve", device.id));
     house.owner().post(&approve, wrong).await?.refused(422, "identity.other_fingerprint")?;
     device.act(&house, "approve").await?.expect(200)?;

@@ -36,9 +36,13 @@ fn with_login(url: &str, login: &str, password: &str) -> Result<String> {
 }
 
 fn rowlock(command: &str, env: &[(&str, &str)]) -> Result<Output> {
+    rowlock_with(20_000, command, env)
+}
+
+fn rowlock_with(files: u32, command: &str, env: &[(&str, &str)]) -> Result<Output> {
     let mut process = Command::new("sh");
     // The soft limit of most shells is too low for a worker.
-    process.arg("-c").arg(format!("ulimit -n 20000 2>/dev/null; exec \"$BIN\" {command}"));
+    process.arg("-c").arg(format!("ulimit -n {files} 2>/dev/null; exec \"$BIN\" {command}"));
     process.env_clear().env("BIN", testkit::binary()?).env("PATH", "/usr/bin:/bin");
     process.env("ENVIRONMENT", "production").env("BIND", "127.0.0.1:0");
     process.envs(env.iter().copied());
@@ -47,8 +51,13 @@ fn rowlock(command: &str, env: &[(&str, &str)]) -> Result<Output> {
 
 /// Exit 78, one clear line, at once.
 fn refused(env: &[(&str, &str)], word: &str) -> Result<()> {
+    refused_with(20_000, env, word)
+}
+
+/// The same for a process that may open so many files.
+fn refused_with(files: u32, env: &[(&str, &str)], word: &str) -> Result<()> {
     let begun = Instant::now();
-    let output = rowlock("serve", env)?;
+    let output = rowlock_with(files, "serve", env)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.code() == Some(78), "{word}: {:?} {said}", output.status);
     ensure!(said.trim().lines().count() == 1, "{word}: one line, not {said}");
@@ -68,6 +77,9 @@ async fn production_refuses_what_is_not_safe() -> Result<()> {
     refused(&with(&[("ROWLOCK_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")]), "key")?;
     refused(&with(&[("ROWLOCK_KEY", "short")]), "ROWLOCK_KEY")?;
     refused(&with(&[("CORS_ORIGINS", "*")]), "CORS_ORIGINS")?;
+    refused_with(1024, &base, "nofile")?;
+    let plain = [("OIDC_PROVIDERS", "acme"), ("OIDC_ACME_ISSUER", "http://id.example.org")];
+    refused(&with(&plain), "OIDC_ACME_ISSUER")?;
     refused(&with(&[("METRICS_TOKEN", "secret")]), "METRICS_TOKEN")?;
     refused(&with(&[("REDIS_URL", "redis://10.1.2.3:6379")]), "REDIS_URL")?;
     let guessed = with_login(bed.database().url(), LOGIN, "postgres")?;
@@ -96,6 +108,9 @@ async fn the_doctor_says_a_line_for_each() -> Result<()> {
     let said = String::from_utf8_lossy(&sick.stdout).into_owned();
     assert_eq!(sick.status.code(), Some(78), "{said}");
     assert!(said.lines().any(|line| line.starts_with("WRONG") && line.contains("login")), "{said}");
+    let few = rowlock_with(1024, "doctor", &[("DATABASE_URL", &url), ("ROWLOCK_KEY", KEY)])?;
+    let said = String::from_utf8_lossy(&few.stdout).into_owned();
+    assert!(said.contains("WRONG   open files: only 1024"), "{said}");
     let well = rowlock("doctor", &[("DATABASE_URL", &url), ("ROWLOCK_KEY", KEY)])?;
     let said = String::from_utf8_lossy(&well.stdout).into_owned();
     // The servers of tests do without the disk: that is the one thing that may be wrong here.

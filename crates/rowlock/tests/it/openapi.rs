@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{Bed, workspace_root};
 
 use crate::operations::{Operation, operations};
@@ -55,8 +55,10 @@ fn all_routes() -> Result<BTreeSet<(String, String)>> {
 async fn routes_and_document_agree() -> Result<()> {
     let bed = Bed::start(1).await?;
     let all = operations(&bed).await?;
+    // Old paths are translated before routing: `legacy.rs` has them.
     let documented: BTreeSet<_> = all
         .iter()
+        .filter(|operation| operation.json.get("deprecated").is_none())
         .map(|operation| (operation.method.clone(), operation.path.clone()))
         .filter(|(_, path)| path.starts_with("/api/"))
         .collect();
@@ -106,6 +108,13 @@ fn check_operation(operation: &Operation, wrong: &mut Vec<String>) {
     }
     if json.get("summary").and_then(Value::as_str).is_none_or(str::is_empty) {
         say("it has no summary");
+    }
+    let given = json.get("parameters").and_then(Value::as_array).into_iter().flatten();
+    let given: Vec<_> = given.filter(|it| it["in"] == "path").map(|it| &it["name"]).collect();
+    for part in
+        path.split(['{', '}']).skip(1).step_by(2).filter(|part| !given.contains(&&json!(part)))
+    {
+        say(&format!("its path's {part} is no parameter"));
     }
     let answers = json.get("responses").and_then(Value::as_object);
     let statuses: Vec<_> = answers.into_iter().flat_map(|answers| answers.keys()).collect();

@@ -54,3 +54,17 @@ async fn an_address_is_what_trusted_proxies_say() -> Result<()> {
     assert!(through < 40, "a header chose the address");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_head_has_at_most_16_kib() -> Result<()> {
+    let bed = Bed::start(1).await?;
+    let ask =
+        |bytes: usize| bed.anyone().get("/api/v1/limits").header("X-Long", &"x".repeat(bytes));
+    ask(15_000).await?.expect(200)?;
+    ask(17_000).await?.refused(431, "head_too_large")?;
+    let long = format!("/api/v1/limits?x={}", "x".repeat(17_000));
+    bed.anyone().get(long).await?.refused(431, "head_too_large")?;
+    let limits = ask(1).await?.expect(200)?;
+    assert_eq!(limits["headBytes"], 16 * 1024, "what is said is what is done");
+    Ok(())
+}

@@ -12,6 +12,11 @@ pub(crate) fn text(json: &Value, pointer: &str) -> Result<String> {
     found.map(str::to_owned).with_context(|| format!("there is no {pointer} in {json}"))
 }
 
+/// What stands at `pointer`; null where there is nothing.
+pub(crate) fn at<'a>(json: &'a Value, pointer: &str) -> &'a Value {
+    json.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 /// A show on sale.
 #[derive(Clone, Debug)]
 pub(crate) struct Sale {

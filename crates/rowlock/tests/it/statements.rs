@@ -13,8 +13,29 @@ async fn every_statement_of_floor_can_be_prepared() -> Result<()> {
 }
 
 #[tokio::test]
+async fn every_statement_of_tickets_can_be_prepared() -> Result<()> {
+    testkit::prepare_all(&tickets::store::all()).await
+}
+
+#[tokio::test]
+async fn every_statement_of_payments_can_be_prepared() -> Result<()> {
+    testkit::prepare_all(&::payments::store::all()).await?;
+    testkit::prepare_all(pg::check::ALL).await
+}
+
+#[tokio::test]
+async fn every_statement_of_gala_can_be_prepared() -> Result<()> {
+    testkit::prepare_all(&::gala::store::all()).await
+}
+
+#[tokio::test]
 async fn every_statement_of_identity_can_be_prepared() -> Result<()> {
     testkit::prepare_all(&::identity::store::all()).await
+}
+
+#[tokio::test]
+async fn every_statement_of_spa_can_be_prepared() -> Result<()> {
+    testkit::prepare_all(&::spa::store::all()).await
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use testkit::{Bed, Client, Proxy};
 
-use crate::sale::{Sale, blocks, labels};
+use crate::doors::Doors;
+use crate::sale::{Sale, blocks, labels, text};
 
 /// Far more than it takes to send a flight: no answer comes before all of it is sent.
 const EACH_WAY: Duration = Duration::from_millis(25);
@@ -46,5 +47,39 @@ async fn a_hold_costs_at_most_three_round_trips() -> Result<()> {
         println!("a booking cost {trips} round trips");
         assert!((1..=TRIPS_MAX).contains(&trips), "a booking cost {trips} round trips");
     }
+    Ok(())
+}
+
+/// Round trips of a batch of a thousand scans: three for each hundred, and what opens it.
+const BATCH_TRIPS_MAX: u64 = 35;
+
+#[tokio::test]
+async fn a_batch_of_1000_scans_costs_three_round_trips_for_each_hundred() -> Result<()> {
+    let bed = Bed::with().through_a_proxy().env("DATABASE_POOL_SIZE", "1").start().await?;
+    let doors = Doors::open(&bed).await?;
+    let owner = doors.house.owner();
+    let body = json!({"tickets": vec![json!({"class": 1}); 1_000]});
+    let made = owner.post(doors.path("/tickets"), body).await?.expect(201)?;
+    let tickets = made["tickets"].as_array().context("no tickets")?;
+    let scan = |ticket: &Value| {
+        json!({"nonce": uuid::Uuid::new_v4(), "ticket": ticket["id"], "list": doors.list,
+            "scannedAt": "2026-01-01T20:00:00Z", "verdict": "admit"})
+    };
+    let send = |tickets: &[Value]| {
+        let scans: Vec<_> = tickets.iter().map(scan).collect();
+        let batch = json!({"show": doors.show, "scans": scans});
+        owner.post(doors.house.path("/scans/batch"), batch).without_key()
+    };
+    send(&tickets[..1]).await?.expect(200)?;
+    let mark = "insert into tickets.scan";
+    let proxy = bed.proxy()?;
+    proxy.delay(EACH_WAY);
+    let before = proxy.trips(mark);
+    let answer = send(tickets).await?.expect(200)?;
+    let trips = proxy.trips(mark) - before;
+    println!("a batch of 1000 scans cost {trips} round trips");
+    assert_eq!(answer["results"].as_array().map(Vec::len), Some(1_000));
+    assert_eq!(text(&answer, "/results/999/verdict")?, "admit");
+    assert!((1..=BATCH_TRIPS_MAX).contains(&trips), "{trips} round trips");
     Ok(())
 }
