@@ -1,9 +1,10 @@
 -- Everything that the checker compares: one letter says what a line is.
 select 'head', venue_id, seq from log.venue_head;
-select 'event', venue_id, seq, (extract(epoch from at) * 1000000)::bigint, topic, type, action, entity_id
+select 'event', venue_id, seq, (extract(epoch from at) * 1000000)::bigint, topic & 255, type, action, entity_id
     from log.venue_event order by venue_id, seq;
 select 'hold', venue_id, id, status from booking.hold;
 select 'booking', venue_id, id, status, customer_name from booking.booking;
+select 'guest', venue_id, id, status, guest_name from floor.guest;
 -- Seats that belong to two at once.
 select 'double', venue_id, show_id, seat, count(*)
     from (

@@ -41,7 +41,7 @@ select c.seat, c.hold_id, c.booking_id, c.expires_at
     where s.venue_id = :venue and s.show_id = :show_id
       and s.label = any(array[:row::text || '-' || :left::text, :row::text || '-' || :right::text]);
 select s.id, s.name, s.description, s.starts_at, s.status, s.hold_secs, s.currency::text,
-       s.seat_count, s.version,
+       s.seat_count, s.tickets, s.version,
        0 as live_holds
     from booking.show s where s.venue_id = :venue and s.id = :show_id;
 select clock_timestamp() as at;

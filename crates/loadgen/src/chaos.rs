@@ -4,11 +4,14 @@
 //! `warm` begins to count attempts, `finish` ends the writes; the next line says that all is healed.
 
 mod check;
+mod courier;
 mod dice;
+mod host;
 mod listener;
 pub(crate) mod people;
 mod record;
 mod report;
+mod state;
 mod writer;
 
 use std::cell::{Cell, RefCell};
@@ -26,6 +29,7 @@ use tokio::time::{sleep, timeout};
 
 use self::check::Truth;
 use self::dice::Dice;
+use self::host::Host;
 use self::listener::{Listener, Progress, snapshot};
 use self::people::Venue;
 use self::record::Record;
@@ -55,6 +59,9 @@ pub(crate) struct Options {
     venues: usize,
     #[arg(long, default_value_t = 12)]
     writers: usize,
+    /// Those that seat parties.
+    #[arg(long, default_value_t = 6)]
+    hosts: usize,
     #[arg(long, default_value_t = 24)]
     listeners: usize,
     /// The folder with psql.
@@ -81,7 +88,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Any of the addresses: clients come back wherever there is room.
     pub(crate) fn address(&self, dice: &mut Dice) -> SocketAddr {
-        writer::any(&self.addresses, dice)
+        courier::any(&self.addresses, dice)
     }
 
     pub(crate) fn millis(&self) -> u128 {
@@ -127,6 +134,10 @@ async fn carry_out(options: Options, login: Login) -> Result<()> {
         let writer = Writer::new(Rc::clone(&shared), Rc::clone(venue), dice);
         writers.spawn_local(writer.run());
     }
+    for venue in venues.iter().cycle().take(options.hosts) {
+        let dice = Dice::new(dice.roll());
+        writers.spawn_local(Host::new(Rc::clone(&shared), Rc::clone(venue), dice).run());
+    }
     tokio::task::spawn_local(keep_signed_in(Rc::clone(&shared), venues.clone()));
     println!("ready");
     let mut round = 0;
@@ -150,7 +161,7 @@ async fn carry_out(options: Options, login: Login) -> Result<()> {
     let script = options.scripts.join("dump.sql");
     let truth = Truth::parse(&client.script(&script, "")?)?;
     whole(&shared, &progress, &truth).await;
-    compare(&shared, &venues, &progress, &mut dice).await?;
+    compare(&shared, &progress, &mut dice).await?;
     shared.listeners_stop.set(true);
     cut.send_replace((round + 1) * 1000 + 100);
     let ended = async { while listeners.join_next().await.is_some() {} };
@@ -189,12 +200,15 @@ fn listen(
         let Some(venue) = venues.get(number % venues.len().max(1)) else { break };
         let round = number / venues.len().max(1);
         let Some(person) = venue.people.get(round % venue.people.len().max(1)) else { break };
-        let known = Rc::new(Progress { venue: venue.id.clone(), ..Progress::default() });
-        let listener = Listener {
-            shared: Rc::clone(shared),
+        let known = Rc::new(Progress {
             venue: Rc::clone(venue),
             person: Rc::clone(person),
-            topics: (number % 3 == 2).then(|| vec!["seats", "shows"]),
+            topics: (number % 3 == 2).then_some(&["seats", "shows"]),
+            seq: Cell::default(),
+            state: RefCell::default(),
+        });
+        let listener = Listener {
+            shared: Rc::clone(shared),
             number,
             dice: Dice::new(dice.roll()),
             progress: Rc::clone(&known),
@@ -232,7 +246,7 @@ async fn keep_signed_in(shared: Rc<Shared>, venues: Vec<Rc<Venue>>) {
 /// Waits until every listener has heard the end of its venue's log.
 async fn whole(shared: &Shared, progress: &[Rc<Progress>], truth: &Truth) {
     let missing = |one: &Progress| {
-        let head = truth.heads.get(&one.venue).copied().unwrap_or(0);
+        let head = truth.heads.get(&one.venue.id).copied().unwrap_or(0);
         (one.seq.get() < head).then_some((one.seq.get(), head))
     };
     let deadline = Instant::now() + WHOLE_MAX;
@@ -249,26 +263,18 @@ async fn whole(shared: &Shared, progress: &[Rc<Progress>], truth: &Truth) {
     }
 }
 
-/// Every listener's seats are those of the snapshot; holds that run out meanwhile get a moment.
-async fn compare(
-    shared: &Shared,
-    venues: &[Rc<Venue>],
-    progress: &[Rc<Progress>],
-    dice: &mut Dice,
-) -> Result<()> {
-    for venue in venues {
-        let mine = || progress.iter().filter(|one| one.venue == venue.id);
-        let deadline = Instant::now() + WHOLE_MAX;
+/// What every listener has made of its events is what the snapshot says; holds that run out
+/// meanwhile get a moment.
+async fn compare(shared: &Shared, progress: &[Rc<Progress>], dice: &mut Dice) -> Result<()> {
+    let deadline = Instant::now() + WHOLE_MAX;
+    for (number, one) in progress.iter().enumerate() {
         loop {
-            let (_, seats) = snapshot(shared, dice, venue, &venue.owner).await?;
-            let other = mine().filter(|one| *one.state.borrow() != seats).count();
-            if other == 0 {
-                break;
-            }
+            let (_, state) = snapshot(shared, dice, one).await?;
+            let Some(differs) = one.state.borrow().differs(&state) else { break };
             if Instant::now() > deadline {
-                let id = &venue.id;
                 shared.violation(format!(
-                    "{other} listeners of {id} have other seats than its snapshot"
+                    "listener {number} of {} has another state than its snapshot: {differs}",
+                    one.venue.id
                 ));
                 break;
             }

@@ -116,7 +116,7 @@ impl House {
     }
 }
 
-async fn register(connection: &mut Connection, number: usize) -> Result<Owner> {
+pub(crate) async fn register(connection: &mut Connection, number: usize) -> Result<Owner> {
     // Several benchmarks may use one database one after the other.
     let unique = uuid::Uuid::new_v4().simple();
     let body = json!({
@@ -129,7 +129,7 @@ async fn register(connection: &mut Connection, number: usize) -> Result<Owner> {
     Ok(Owner { user: text(&tokens, "/user/id")?, access, refresh })
 }
 
-async fn refresh(connection: &mut Connection, owner: &mut Owner) -> Result<()> {
+pub(crate) async fn refresh(connection: &mut Connection, owner: &mut Owner) -> Result<()> {
     let body = json!({ "refreshToken": owner.refresh });
     let tokens = connection.call(("POST", "/api/v1/auth/refresh"), "", &body).await?;
     owner.access = text(&tokens, "/accessToken")?;
@@ -137,7 +137,7 @@ async fn refresh(connection: &mut Connection, owner: &mut Owner) -> Result<()> {
     Ok(())
 }
 
-async fn open_venues(
+pub(crate) async fn open_venues(
     connection: &mut Connection,
     owner: &mut Owner,
     numbers: impl Iterator<Item = usize>,
@@ -198,7 +198,7 @@ fn plan() -> Value {
     })
 }
 
-fn text(answer: &Value, pointer: &str) -> Result<String> {
+pub(crate) fn text(answer: &Value, pointer: &str) -> Result<String> {
     let text = answer.pointer(pointer).and_then(Value::as_str);
     Ok(text.with_context(|| format!("the answer has no {pointer}: {answer}"))?.to_owned())
 }

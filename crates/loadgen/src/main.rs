@@ -35,14 +35,17 @@ enum Command {
         /// Where to listen.
         #[arg(long)]
         address: std::net::SocketAddr,
+        /// How it tells everybody.
+        #[arg(long, value_enum)]
+        way: bench::fanout::stock::Way,
     },
 }
 
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
     // It brings a runtime of its own.
-    if let Command::Stock { address } = command {
-        return ended(bench::fanout::stock::serve(address));
+    if let Command::Stock { address, way } = command {
+        return ended(bench::fanout::stock::serve(address, way));
     }
     // One thread: the generator shares its cores with what it measures, and one core is plenty.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 const PATH: &str = "/api/v1/realtime";
 const PROTOCOL: &str = "rowlock.v1";
@@ -13,6 +13,8 @@ const PROTOCOL: &str = "rowlock.v1";
 const INPUT_BYTES: usize = 2 * 1024;
 /// A frame that is larger is none of ours.
 const FRAME_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// What the kernel keeps for a client that reads nothing: as little as it lets one ask for.
+const SMALL_BYTES: u32 = 2 * 1024;
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
@@ -50,7 +52,17 @@ impl WebSocket {
 
     /// As if it came from another address, for workers that believe their balancer.
     pub(crate) async fn open_from(address: SocketAddr, path: &str, from: &str) -> Result<Self> {
-        let mut stream = TcpStream::connect(address).await?;
+        Self::greet(TcpStream::connect(address).await?, path, from).await
+    }
+
+    /// The same with little room in the kernel: a server notices soon that nobody reads.
+    pub(crate) async fn open_small(address: SocketAddr, path: &str, from: &str) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(SMALL_BYTES)?;
+        Self::greet(socket.connect(address).await?, path, from).await
+    }
+
+    async fn greet(mut stream: TcpStream, path: &str, from: &str) -> Result<Self> {
         stream.set_nodelay(true)?;
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: rowlock.test\r\nconnection: upgrade\r\n\

@@ -45,6 +45,8 @@ pub(crate) enum Profile {
     Release,
     /// As debug, with the controls that let a test take one guarantee out.
     Test,
+    /// As release, with the controls: what is compared is one binary.
+    Compare,
 }
 
 /// What the tests build with, so that the server they run is built once.
@@ -62,8 +64,12 @@ pub(crate) fn build_rowlock(profile: Profile) -> Result<PathBuf> {
         Profile::Test => {
             build.args(CONTROLS);
         }
+        Profile::Compare => {
+            build.arg("--release").args(CONTROLS);
+        }
     }
     run(&mut build, "cargo build of rowlock")?;
-    let folder = if profile == Profile::Release { "release" } else { "debug" };
+    let fast = matches!(profile, Profile::Release | Profile::Compare);
+    let folder = if fast { "release" } else { "debug" };
     Ok(target()?.join(folder).join("rowlock"))
 }

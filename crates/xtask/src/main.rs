@@ -8,6 +8,8 @@ mod bench;
 mod cargo;
 mod chaos;
 mod down;
+mod fuzz;
+mod fuzz_api;
 mod openapi;
 mod test;
 mod tidy;
@@ -39,6 +41,10 @@ enum Command {
     Openapi(openapi::Options),
     /// Measure; carried out by loadgen.
     Bench(bench::Options),
+    /// Feed the parsers that read what strangers send.
+    Fuzz(fuzz::Options),
+    /// Ask a worker all that its document allows, and what it forbids.
+    FuzzApi(fuzz_api::Options),
     /// Break things under load and judge what came of it.
     Chaos(chaos::Options),
 }
@@ -51,6 +57,8 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Openapi(options) => openapi::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
+        Command::FuzzApi(options) => fuzz_api::run(&options),
         Command::Chaos(options) => chaos::run(&options),
     };
     match outcome {

@@ -2,6 +2,7 @@
 
 mod imports;
 mod layout;
+mod metrics;
 mod rust;
 mod sizes;
 mod sql;
@@ -55,6 +56,10 @@ fn findings(root: &Path, sources: &[Source]) -> Result<Vec<String>> {
         found.extend(layout::check_name(&source.path));
         found.extend(sizes::check(source, &parsed));
         found.extend(sql::check(source, &parsed));
+    }
+    for path in metrics::WATCHERS {
+        let text = fs::read_to_string(root.join(path)).with_context(|| format!("no {path}"))?;
+        found.extend(metrics::check(path, &text, sources));
     }
     Ok(found)
 }

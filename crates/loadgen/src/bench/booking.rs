@@ -18,6 +18,7 @@ use crate::load::Plan;
 use crate::sql::{Client, Login};
 use crate::{cpu, disk};
 use act::Act;
+pub(super) use act::shuffle;
 use report::{Case, Report};
 use side::{Bench, Side};
 

@@ -2,6 +2,7 @@
 
 mod crowd;
 pub(crate) mod stock;
+mod storm;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -11,13 +12,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use clap::Args;
-use serde_json::json;
+use clap::{Args, ValueEnum};
 use tokio::task::LocalSet;
 use tokio::time::{interval, sleep};
 
 use self::crowd::{Crowd, Greeting, SOCKETS_PER_USER};
-use crate::chaos::people::{Person, Venue, seat};
+use self::stock::Way;
+use crate::chaos::people::{Person, Venue};
 use crate::cpu;
 use crate::http::{Connection, head, write_request};
 use crate::latency::figure;
@@ -54,9 +55,32 @@ pub(crate) struct Options {
     venues: usize,
     #[arg(long, default_value_t = 200)]
     writes_per_second: u32,
+    /// Of those, sockets that read nothing.
+    #[arg(long, default_value_t = 100)]
+    stalled: usize,
     /// How long each measurement lasts.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Only these, in this order.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = What::ALL)]
+    what: Vec<What>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Memory of sockets that do nothing: in a worker that has done nothing else.
+    Idle,
+    /// CPU per delivery, ours and theirs.
+    Cpu,
+    /// From the event's instant to a socket at another worker, without and with stalled ones.
+    Late,
+    /// A worker is killed under its sockets.
+    Storm,
+}
+
+impl What {
+    const ALL: [Self; 4] = [Self::Idle, Self::Cpu, Self::Late, Self::Storm];
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
@@ -80,10 +104,19 @@ async fn measure(options: Options, login: Login) -> Result<()> {
         people.push(Person::register(&mut connection).await?);
     }
     println!("people     {} with {SOCKETS_PER_USER} sockets each", people.len());
-    deliveries(&options, &venues, &people, login).await?;
-    stock_deliveries(&options).await?;
-    lateness(&options, &venues, &people).await?;
-    idle(&options, &venues, &people).await?;
+    for what in &options.what {
+        match what {
+            What::Idle => idle(&options, &venues, &people).await?,
+            What::Cpu => {
+                deliveries(&options, &venues, &people, login.clone()).await?;
+                for way in Way::value_variants() {
+                    stock_deliveries(&options, *way).await?;
+                }
+            }
+            What::Late => storm::stalled(&options, &venues, &people).await?,
+            What::Storm => storm::killed(&options, &venues, &people).await?,
+        }
+    }
     println!("load average {} at the end", cpu::load_average()?);
     Ok(())
 }
@@ -127,12 +160,12 @@ async fn deliveries(
     Ok(())
 }
 
-/// The same by actix-ws' own means, in a process of its own.
-async fn stock_deliveries(options: &Options) -> Result<()> {
+/// The same by others' means, in a process of its own.
+async fn stock_deliveries(options: &Options, way: Way) -> Result<()> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     drop(listener);
-    let mut server = Stock::start(address)?;
+    let mut server = Stock::start(address, way)?;
     let crowd = vec![None; options.sockets];
     let (crowd, _) = Crowd::open((address, "/ws"), crowd).await?;
     let mut connection = Connection::open(address).await?;
@@ -143,7 +176,7 @@ async fn stock_deliveries(options: &Options) -> Result<()> {
         let emitted = cpu_per_delivery(options.seconds, server.0.id(), &crowd, async || {
             connection.send(&request).await.map(drop)
         });
-        print_cpu("actix-ws", count, emitted.await?);
+        print_cpu(way.to_possible_value().context("a name")?.get_name(), count, emitted.await?);
     }
     crowd.end();
     server.0.kill()?;
@@ -153,9 +186,11 @@ async fn stock_deliveries(options: &Options) -> Result<()> {
 struct Stock(Child);
 
 impl Stock {
-    fn start(address: SocketAddr) -> Result<Self> {
+    fn start(address: SocketAddr, way: Way) -> Result<Self> {
         let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.args(["stock", "--address", &address.to_string()]).stdin(Stdio::null());
+        let way = way.to_possible_value().context("every way has a name")?;
+        command.args(["stock", "--address", &address.to_string(), "--way", way.get_name()]);
+        command.stdin(Stdio::null());
         let child = Self(command.spawn()?);
         let begun = Instant::now();
         while std::net::TcpStream::connect(address).is_err() && begun.elapsed() < SETTLE {
@@ -199,88 +234,24 @@ async fn cpu_per_delivery(
 
 fn print_cpu(name: &str, count: u64, (micros, heard): (f64, u64)) {
     println!(
-        "cpu        {name:<9} {count:>3} events a flush: {micros:.2} µs per delivery, {heard} deliveries"
+        "cpu        {name:<18} {count:>3} events a flush: {micros:.2} µs per delivery, {heard} deliveries"
     );
 }
 
-/// From the event's instant to a socket at another worker.
-async fn lateness(options: &Options, venues: &[Rc<Venue>], people: &[Rc<Person>]) -> Result<()> {
-    let busy = *options.workers.first().context("three workers")?;
-    let listens = *options.workers.get(1).context("three workers")?;
-    let crowd = greetings(options.late, venues, people);
-    let (crowd, _) = Crowd::open((listens, "/api/v1/realtime"), crowd).await?;
-    let pause = Duration::from_secs(1) * u32::try_from(venues.len())? / options.writes_per_second;
-    let mut writers = tokio::task::JoinSet::new();
-    let until = Instant::now() + SETTLE + Duration::from_secs(options.seconds);
-    for (number, venue) in venues.iter().enumerate() {
-        let (venue, lag) = (Rc::clone(venue), pause * u32::try_from(number)? / 20);
-        writers.spawn_local(async move {
-            sleep(lag).await;
-            write(busy, &venue, pause, until).await
-        });
-    }
-    sleep(SETTLE).await;
-    crowd.sample();
-    let mut written = 0;
-    while let Some(count) = writers.join_next().await {
-        written += count??;
-    }
-    let (mut late, live) = crowd.end();
-    println!(
-        "late       {} sockets, {:.0} writes/s next door: p50 {} µs, p99 {} µs from the event's \
-         instant (before the disk), {live} still live",
-        options.late,
-        figure(written) / (SETTLE.as_secs_f64() + figure(options.seconds)),
-        late.percentile(50),
-        late.percentile(99)
-    );
-    Ok(())
-}
-
-/// Holds and releases one seat after another, at that pace.
-async fn write(address: SocketAddr, venue: &Venue, pause: Duration, until: Instant) -> Result<u64> {
-    let mut connection = Connection::open(address).await?;
-    let (token, mut ticks, mut written) = (venue.owner.token(), interval(pause), 0);
-    let path = format!("/api/v1/venues/{}/shows/{}/bookings", venue.id, venue.show);
-    let mut booked = std::collections::VecDeque::new();
-    while Instant::now() < until {
-        ticks.tick().await;
-        if booked.len() < 50 {
-            let number = usize::try_from(written)?;
-            let body = json!({ "seats": [seat(number)], "customer": { "name": "Ana" } });
-            let made = connection.call(("POST", &path), &token, &body).await?;
-            booked.push_back(crate::chaos::people::text(&made, "/id")?);
-        } else if let Some(id) = booked.pop_front() {
-            let path = format!("/api/v1/venues/{}/bookings/{id}/cancel", venue.id);
-            connection.call(("POST", &path), &token, &json!({})).await?;
-        }
-        written += 1;
-    }
-    Ok(written)
-}
-
-/// Memory of sockets that do nothing, and the time until all are back when they lose their worker.
+/// Memory of sockets that do nothing.
 async fn idle(options: &Options, venues: &[Rc<Venue>], people: &[Rc<Person>]) -> Result<()> {
     let pid = *options.worker_pids.get(1).context("three workers")?;
-    let first = *options.workers.get(1).context("three workers")?;
-    let second = *options.workers.first().context("three workers")?;
+    let address = *options.workers.get(1).context("three workers")?;
     sleep(SETTLE).await;
     let before = cpu::resident_kib(pid)?;
-    let (crowd, took) =
-        Crowd::open((first, "/api/v1/realtime"), greetings(options.idle, venues, people)).await?;
+    let crowd = greetings(options.idle, venues, people);
+    let (crowd, took) = Crowd::open((address, "/api/v1/realtime"), crowd).await?;
     sleep(SETTLE).await;
     let grown = cpu::resident_kib(pid)?.saturating_sub(before);
     let count = u64::try_from(options.idle)?;
     println!(
         "memory     {count} idle sockets: {:.1} KiB each ({before} KiB without them); opened in {:.1} s",
         figure(grown) / figure(count),
-        took.as_secs_f64()
-    );
-    crowd.end();
-    let (crowd, took) =
-        Crowd::open((second, "/api/v1/realtime"), greetings(options.idle, venues, people)).await?;
-    println!(
-        "storm      {count} sockets are all live at another worker after {:.1} s",
         took.as_secs_f64()
     );
     crowd.end();

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::record::{Act, Outcome, Pos, Record, Span, Write};
 
 /// The topics by their number in the log.
-const TOPICS: [&str; 11] = [
+const TOPICS: [&str; 13] = [
     "seats",
     "shows",
     "bookings",
@@ -20,6 +20,8 @@ const TOPICS: [&str; 11] = [
     "monitor",
     "staff",
     "audit",
+    "order.{id}",
+    "booking.{id}",
 ];
 
 /// An event of the log.
@@ -41,6 +43,8 @@ pub(crate) struct Truth {
     pub(crate) holds: HashMap<String, (String, String)>,
     /// Status and key by id.
     pub(crate) bookings: HashMap<String, (String, String, String)>,
+    /// Status and key by id.
+    pub(crate) guests: HashMap<String, (String, String)>,
     /// Lines that should not be there.
     pub(crate) wrong: Vec<String>,
 }
@@ -72,6 +76,9 @@ impl Truth {
                 }
                 ["booking", venue, id, status, key] => {
                     truth.bookings.insert(own(id), (own(venue), own(status), own(key)));
+                }
+                ["guest", _, id, status, key] => {
+                    truth.guests.insert(own(id), (own(status), own(key)));
                 }
                 ["double" | "stray", ..] => truth.wrong.push(own(&line)),
                 _ => bail!("not a line of the dump: {line}"),
@@ -129,6 +136,15 @@ fn writes(writes: &[Write], truth: &Truth, found: &mut Vec<String>) {
                     Act::Cancel => {
                         truth.bookings.get(id).is_some_and(|(_, status, _)| status == "cancelled")
                     }
+                    Act::Receive => truth.guests.get(id).is_some_and(|(_, made_by)| made_by == key),
+                    Act::Seat => {
+                        truth.guests.get(id).is_some_and(|(status, _)| status != "waiting")
+                    }
+                    Act::Leave => truth
+                        .guests
+                        .get(id)
+                        .is_some_and(|(status, _)| status == "completed" || status == "cancelled"),
+                    Act::Wipe => true,
                 };
                 if !there {
                     found.push(format!("acknowledged but not there: {act:?} {id}, key {key}"));
@@ -156,9 +172,10 @@ fn writes(writes: &[Write], truth: &Truth, found: &mut Vec<String>) {
 /// Nothing happened more often than it was asked for, and each effect is in the log once.
 fn effects(writes: &[Write], truth: &Truth, found: &mut Vec<String>) {
     let mut keys = HashSet::new();
-    for (id, (_, _, key)) in &truth.bookings {
+    let bookings = truth.bookings.iter().map(|(id, (_, _, key))| (id, key));
+    for (id, key) in bookings.chain(truth.guests.iter().map(|(id, (_, key))| (id, key))) {
         if !keys.insert(key) {
-            found.push(format!("done twice: the booking {id}, key {key}"));
+            found.push(format!("done twice: {id}, key {key}"));
         }
     }
     let counted = |act, ok: bool| {
@@ -183,6 +200,11 @@ fn effects(writes: &[Write], truth: &Truth, found: &mut Vec<String>) {
             truth.logs.values().flatten().filter(|event| event.kind == "booking_created").count(),
         ),
         (Act::Cancel, cancelled, events("booking_updated", "cancelled")),
+        (
+            Act::Receive,
+            truth.guests.len(),
+            truth.logs.values().flatten().filter(|event| event.kind == "guest_created").count(),
+        ),
     ];
     for (act, rows, told) in counts {
         let (least, more) = (counted(act, true), counted(act, false));

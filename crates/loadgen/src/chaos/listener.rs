@@ -1,7 +1,7 @@
 //! A client that listens, as the protocol's text tells it to: it resumes with the last position it
 //! applied, loads the snapshot when it is told to, and comes back when it is cut.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use tokio::time::{sleep, timeout};
 use super::Shared;
 use super::dice::Dice;
 use super::people::{Person, Venue, text};
-use super::record::{Pos, Seats, Span};
+use super::record::{Pos, Span};
+use super::state::{State, TOPICS};
 use crate::http::{Connection, head, write_request};
 use crate::ws::{Frame, WebSocket};
 
@@ -28,20 +29,19 @@ const BACKOFF_MAX: Duration = Duration::from_millis(400);
 const TOO_MANY: u16 = 4504;
 
 /// What the others may know of a listener.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Progress {
-    pub(crate) venue: String,
+    pub(crate) venue: Rc<Venue>,
+    pub(crate) person: Rc<Person>,
+    /// What it names; none: all that are open to it.
+    pub(crate) topics: Option<&'static [&'static str]>,
     /// Up to there it has heard everything, on a connection that is open.
     pub(crate) seq: Cell<i64>,
-    pub(crate) state: std::cell::RefCell<Seats>,
+    pub(crate) state: RefCell<State>,
 }
 
 pub(crate) struct Listener {
     pub(crate) shared: Rc<Shared>,
-    pub(crate) venue: Rc<Venue>,
-    pub(crate) person: Rc<Person>,
-    /// All that are open, unless some are named.
-    pub(crate) topics: Option<Vec<&'static str>>,
     pub(crate) number: usize,
     pub(crate) dice: Dice,
     pub(crate) progress: Rc<Progress>,
@@ -80,14 +80,15 @@ impl Listener {
     async fn session(&mut self) -> Result<End> {
         let address = self.shared.address(&mut self.dice);
         let mut socket = timeout(STEP_MAX, WebSocket::open(address)).await??;
-        let auth = json!({ "op": "auth", "id": 1, "token": self.person.token() });
+        let auth = json!({ "op": "auth", "id": 1, "token": self.progress.person.token() });
         socket.send(&auth.to_string()).await?;
         if self.pos.is_none() {
             self.load().await?;
         }
         let since = self.pos.clone().context("a snapshot has a position")?;
-        let mut sub = json!({ "op": "sub", "id": 2, "venue": self.venue.id, "since": since });
-        if let (Some(topics), Some(fields)) = (&self.topics, sub.as_object_mut()) {
+        let mut sub =
+            json!({ "op": "sub", "id": 2, "venue": self.progress.venue.id, "since": since });
+        if let (Some(topics), Some(fields)) = (self.progress.topics, sub.as_object_mut()) {
             fields.insert("topics".to_owned(), json!(topics));
         }
         socket.send(&sub.to_string()).await?;
@@ -95,7 +96,7 @@ impl Listener {
         let mut span = Span {
             listener: self.number,
             connection: self.connections,
-            venue: self.venue.id.clone(),
+            venue: self.progress.venue.id.clone(),
             topics: Vec::new(),
             from,
             to: from,
@@ -198,7 +199,7 @@ impl Listener {
         self.shared.record.borrow_mut().deliveries += 1;
         let known = self.pos.as_deref().map(Pos::parse).transpose()?.unwrap_or_default();
         if pos.seq > known.seq {
-            apply(&mut self.progress.state.borrow_mut(), event);
+            self.progress.state.borrow_mut().apply(event);
             self.pos = Some(pos_text);
             self.progress.seq.set(pos.seq);
         }
@@ -238,8 +239,7 @@ impl Listener {
 
     /// Loads the snapshot. What it holds already is not applied again.
     async fn load(&mut self) -> Result<()> {
-        let (pos, state) =
-            snapshot(&self.shared, &mut self.dice, &self.venue, &self.person).await?;
+        let (pos, state) = snapshot(&self.shared, &mut self.dice, &self.progress).await?;
         *self.progress.state.borrow_mut() = state;
         self.progress.seq.set(Pos::parse(&pos)?.seq);
         self.pos = Some(pos);
@@ -253,16 +253,16 @@ impl Listener {
     }
 }
 
-/// Position and seats of a venue, over HTTP.
+/// Position and state of what a listener hears, over HTTP.
 pub(crate) async fn snapshot(
     shared: &Shared,
     dice: &mut Dice,
-    venue: &Venue,
-    person: &Person,
-) -> Result<(String, Seats)> {
-    let path = format!("/api/v1/venues/{}/snapshot?topics=seats", venue.id);
+    of: &Progress,
+) -> Result<(String, State)> {
+    let topics = of.topics.map_or_else(|| TOPICS.to_owned(), |names| names.join(","));
+    let path = format!("/api/v1/venues/{}/snapshot?topics={topics}", of.venue.id);
     let mut request = Vec::new();
-    write_request(&mut request, &head("GET", &path, &person.token()), "chaos-snapshot", "");
+    write_request(&mut request, &head("GET", &path, &of.person.token()), "chaos-snapshot", "");
     let looked = async {
         let mut connection = Connection::open(shared.address(dice)).await?;
         let reply = connection.send(&request).await?;
@@ -272,33 +272,7 @@ pub(crate) async fn snapshot(
         anyhow::Ok(serde_json::from_slice::<Value>(reply.body)?)
     };
     let answer = timeout(STEP_MAX, looked).await??;
-    let mut seats = Seats::new();
-    for show in answer.get("seats").and_then(Value::as_array).context("no seats")? {
-        take_seats(&mut seats, show);
-    }
-    Ok((text(&answer, "/pos")?, seats))
-}
-
-fn apply(state: &mut Seats, event: &Value) {
-    if event.get("type").is_some_and(|kind| kind == "seats_updated")
-        && let Some(changed) = event.get("data")
-    {
-        take_seats(state, changed);
-    }
-}
-
-fn take_seats(state: &mut Seats, changed: &Value) {
-    let of = |from: &Value, name: &str| {
-        from.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    for seat in changed.get("seats").and_then(Value::as_array).into_iter().flatten() {
-        let (place, status) = ((of(changed, "showId"), of(seat, "id")), of(seat, "status"));
-        if status == "free" {
-            state.remove(&place);
-        } else {
-            state.insert(place, status);
-        }
-    }
+    Ok((text(&answer, "/pos")?, State::of_snapshot(&answer)))
 }
 
 fn topics(frame: &Value) -> Vec<String> {

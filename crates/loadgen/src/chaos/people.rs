@@ -1,4 +1,4 @@
-//! Who takes part: per venue an owner, a manager, somebody at the box office and a customer.
+//! Who takes part: per venue an owner, a manager, somebody at the box office, a host and a customer.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -11,7 +11,8 @@ use crate::http::Connection;
 
 const ROWS: usize = 10;
 const SEATS_PER_ROW: usize = 10;
-const STAFF: [&str; 2] = ["manager", "box_office"];
+const TABLES: usize = 8;
+const STAFF: [&str; 3] = ["manager", "box_office", "host"];
 
 /// Somebody with an account.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl Person {
 pub(crate) struct Venue {
     pub(crate) id: String,
     pub(crate) show: String,
+    pub(crate) tables: Vec<String>,
     pub(crate) owner: Rc<Person>,
     /// Owner, staff, customer: each hears something else.
     pub(crate) people: Vec<Rc<Person>>,
@@ -74,8 +76,23 @@ impl Venue {
         }
         people.push(Person::register(&mut connection).await?);
         let show = open_show(&mut connection, &id, &owner.token()).await?;
-        Ok(Rc::new(Self { id, show, owner, people }))
+        let tables = set_tables(&mut connection, &id, &owner.token()).await?;
+        Ok(Rc::new(Self { id, show, tables, owner, people }))
     }
+}
+
+/// A floor with a few tables: hosts want the same ones.
+async fn set_tables(connection: &mut Connection, venue: &str, token: &str) -> Result<Vec<String>> {
+    let table = |number: usize| {
+        json!({ "op": "create_table", "body": { "name": number.to_string(), "x": 100 * number,
+                "y": 50, "maxSeats": 4 } })
+    };
+    let operations: Vec<Value> = (1..=TABLES).map(table).collect();
+    let path = format!("/api/v1/venues/{venue}/floor/batch");
+    let body = json!({ "operations": operations });
+    let done = connection.call(("POST", &path), token, &body).await?;
+    let changed = done.get("changed").and_then(Value::as_array).context("no tables were made")?;
+    changed.iter().map(|table| text(table, "/id")).collect()
 }
 
 async fn open_show(connection: &mut Connection, venue: &str, token: &str) -> Result<String> {

@@ -14,6 +14,14 @@ pub(crate) enum Act {
     Book,
     Release,
     Cancel,
+    /// A party comes.
+    Receive,
+    /// A party gets a table.
+    Seat,
+    /// A party goes.
+    Leave,
+    /// Its table can be given again.
+    Wipe,
 }
 
 /// What it was told.
@@ -77,9 +85,6 @@ pub(crate) struct Span {
     pub(crate) to: Pos,
     pub(crate) seen: Vec<Pos>,
 }
-
-/// Seats that are not free, by show and name.
-pub(crate) type Seats = BTreeMap<(String, String), String>;
 
 /// Everything that was noted.
 #[derive(Debug, Default, Serialize)]

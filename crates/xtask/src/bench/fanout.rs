@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Idle sockets, and sockets that lose their worker.
     #[arg(long, default_value_t = 10_000)]
     idle: u32,
+    /// Only these of `idle`, `cpu`, `late` and `storm`, separated by commas; all unless told.
+    #[arg(long)]
+    what: Option<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -38,6 +41,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         [("--sockets", options.sockets), ("--late", options.late), ("--idle", options.idle)];
     for (name, value) in sizes {
         loadgen.args([name, &value.to_string()]);
+    }
+    if let Some(what) = &options.what {
+        loadgen.args(["--what", what]);
     }
     for address in stage.addresses() {
         loadgen.args(["--worker", &address.to_string()]);

@@ -43,8 +43,18 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn start(rowlock: &Path, workers: u8, place: Place) -> Result<Self> {
+        Self::start_with(rowlock, workers, options(place))
+    }
+
+    /// The same on disk, with more settings of PostgreSQL.
+    pub(super) fn start_set(rowlock: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let all = settings.iter().fold(options(Place::Disk), |all, (key, to)| all.setting(key, to));
+        Self::start_with(rowlock, 0, all)
+    }
+
+    fn start_with(rowlock: &Path, workers: u8, options: ClusterOptions) -> Result<Self> {
         println!("servers    PostgreSQL and Redis of its own, fsync on");
-        let cluster = Cluster::private(&options(place))?;
+        let cluster = Cluster::private(&options)?;
         let postgres = cluster.postgres()?;
         let programs = programs(postgres.pid().context("PostgreSQL does not run")?)?;
         let superuser_url = format!("{}/{DATABASE}", cut_database(&postgres.url()?)?);
@@ -60,7 +70,9 @@ impl Stage {
         for number in 1..=workers {
             stage.launch(rowlock, number)?;
         }
-        println!("workers    {workers}, with {POOL_SIZE} connections each");
+        if workers > 0 {
+            println!("workers    {workers}, with {POOL_SIZE} connections each");
+        }
         Ok(stage)
     }
 
@@ -100,25 +112,42 @@ impl Stage {
 
     /// One more worker that knows of no Redis.
     pub(super) fn launch_alone(&mut self, rowlock: &Path, number: u8) -> Result<()> {
-        self.launch_with(rowlock, number, None)
+        self.launch_with(rowlock, number, None, "").map(drop)
+    }
+
+    /// One more worker from which `controls` are taken out; gives its address.
+    pub(super) fn launch_without(
+        &mut self,
+        rowlock: &Path,
+        number: u8,
+        controls: &str,
+    ) -> Result<SocketAddr> {
+        let redis = self.cluster.redis()?.url()?;
+        self.launch_with(rowlock, number, Some(redis), controls)
     }
 
     fn launch(&mut self, rowlock: &Path, number: u8) -> Result<()> {
         let redis = self.cluster.redis()?.url()?;
-        self.launch_with(rowlock, number, Some(redis))
+        self.launch_with(rowlock, number, Some(redis), "").map(drop)
     }
 
-    fn launch_with(&mut self, rowlock: &Path, number: u8, redis: Option<String>) -> Result<()> {
+    fn launch_with(
+        &mut self,
+        rowlock: &Path,
+        number: u8,
+        redis: Option<String>,
+        controls: &str,
+    ) -> Result<SocketAddr> {
         let address = SocketAddr::from(([127, 0, 0, 1], devkit::free_port()?));
         let name = format!("worker{number}");
         let mut command = self.command(rowlock, "serve");
-        command.envs(redis.map(|url| ("REDIS_URL", url)));
+        command.envs(redis.map(|url| ("REDIS_URL", url))).env("ROWLOCK_CONTROLS", controls);
         command.env("BIND", address.to_string()).env("WORKER_ID", &name).env("NO_COLOR", "1");
         let log = self.cluster.folder().join(format!("{name}.log"));
         let mut running = Running::start(&name, command, &log, Signal::Terminate)?;
         running.wait_ready(READY_PATIENCE, || is_ready(rowlock, address))?;
         self.workers.push((address, running));
-        Ok(())
+        Ok(address)
     }
 }
 

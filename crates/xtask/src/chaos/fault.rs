@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -19,6 +20,9 @@ pub(super) enum Kind {
     RedisFrozen,
     RedisUnsubscribed,
     PostgresCrashed,
+    PostgresFrozen,
+    BackendTerminated,
+    BackendKilled,
     SocketsCut,
     WireDelayed,
     WireDropped,
@@ -45,7 +49,7 @@ pub(super) struct Fault {
 
 impl Kind {
     /// Those that take a process away come more often than their share: they are the point.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::WorkerKilled,
         Self::WorkerKilled,
         Self::WorkerKilled,
@@ -56,6 +60,9 @@ impl Kind {
         Self::RedisUnsubscribed,
         Self::PostgresCrashed,
         Self::PostgresCrashed,
+        Self::PostgresFrozen,
+        Self::BackendTerminated,
+        Self::BackendKilled,
         Self::SocketsCut,
         Self::WireDelayed,
         Self::WireDropped,
@@ -71,6 +78,9 @@ impl Kind {
             Self::RedisFrozen => "redis -STOP",
             Self::RedisUnsubscribed => "redis client kill",
             Self::PostgresCrashed => "postgres -m immediate",
+            Self::PostgresFrozen => "postgres -STOP",
+            Self::BackendTerminated => "backend terminated",
+            Self::BackendKilled => "backend kill -9",
             Self::SocketsCut => "sockets cut",
             Self::WireDelayed => "wire delay",
             Self::WireDropped => "wire drop",
@@ -84,10 +94,15 @@ impl Fault {
         let server = dice.one_of(&[Server::Postgres, Server::Redis]).unwrap_or(Server::Redis);
         let lasts = match kind {
             Kind::PostgresCrashed => dice.between(50, 800),
-            Kind::WorkerFrozen | Kind::WireDropped => dice.between(300, 5_000),
-            Kind::RedisEmptied | Kind::RedisUnsubscribed | Kind::SocketsCut | Kind::WireCut => {
-                dice.between(50, 200)
+            Kind::WorkerFrozen | Kind::PostgresFrozen | Kind::WireDropped => {
+                dice.between(300, 5_000)
             }
+            Kind::RedisEmptied
+            | Kind::RedisUnsubscribed
+            | Kind::BackendTerminated
+            | Kind::BackendKilled
+            | Kind::SocketsCut
+            | Kind::WireCut => dice.between(50, 200),
             _ => dice.between(200, 2_500),
         };
         Self { kind, worker: dice.below(workers), server, lasts, amount: dice.below(200) }
@@ -97,7 +112,10 @@ impl Fault {
     pub(super) fn goes_with(&self, other: &Self) -> bool {
         let touches = |fault: &Self| match fault.kind {
             Kind::WorkerKilled | Kind::WorkerFrozen => 0,
-            Kind::PostgresCrashed => 1,
+            Kind::PostgresCrashed
+            | Kind::PostgresFrozen
+            | Kind::BackendTerminated
+            | Kind::BackendKilled => 1,
             Kind::SocketsCut => 2,
             Kind::WireDelayed | Kind::WireDropped | Kind::WireCut => 3,
             _ => 4,
@@ -115,6 +133,9 @@ impl Fault {
             Kind::RedisUnsubscribed => redis(field, "CLIENT KILL TYPE pubsub"),
             Kind::RedisFrozen => field.cluster.redis()?.pause(),
             Kind::PostgresCrashed => field.cluster.postgres()?.stop_immediate(),
+            Kind::PostgresFrozen => field.cluster.postgres()?.pause(),
+            Kind::BackendTerminated => field.sql(TERMINATE).map(drop),
+            Kind::BackendKilled => kill_backend(field),
             Kind::SocketsCut => field.tell(&format!("cut {}", 20 + self.amount % 80)),
             Kind::WireDelayed => {
                 let millis = u64::try_from(self.amount).unwrap_or(0);
@@ -139,6 +160,7 @@ impl Fault {
             Kind::RedisKilled => field.cluster.redis()?.start(),
             Kind::RedisFrozen => field.cluster.redis()?.resume(),
             Kind::PostgresCrashed => field.cluster.postgres()?.start(),
+            Kind::PostgresFrozen => field.cluster.postgres()?.resume(),
             Kind::WireDelayed | Kind::WireDropped => {
                 field.wire(self.worker, self.server)?.heal();
                 Ok(())
@@ -146,6 +168,24 @@ impl Fault {
             _ => Ok(()),
         }
     }
+}
+
+/// A worker's connection, whatever it is doing.
+const TERMINATE: &str = "select pg_terminate_backend(pid) from pg_stat_activity
+    where backend_type = 'client backend' and pid <> pg_backend_pid() order by random() limit 1";
+const SOME_BACKEND: &str = "select pid from pg_stat_activity
+    where backend_type = 'client backend' and pid <> pg_backend_pid() order by random() limit 1";
+
+/// PostgreSQL cannot know what the dead one has done to the memory that all share: it ends all of
+/// them and recovers from its log.
+fn kill_backend(field: &Field) -> Result<()> {
+    let pid = field.sql(SOME_BACKEND)?;
+    // Nobody is connected: nothing to kill.
+    let Ok(pid) = pid.trim().parse::<u32>() else { return Ok(()) };
+    // One that has ended in between needs no signal.
+    let _ =
+        Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status()?;
+    Ok(())
 }
 
 /// One command, past the wires.

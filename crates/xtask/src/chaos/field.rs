@@ -67,6 +67,7 @@ impl Field {
         let options = ClusterOptions::new().postgres().redis().durable();
         // Commits that wait for the disk do not care; those that do not are lost for sure.
         let cluster = Cluster::private(&options.setting("wal_writer_delay", "2s"))?;
+        let rowlock = keep_programs(&rowlock, cluster.folder())?;
         let mut field = Self {
             loadgen: None,
             balancer: None,
@@ -101,6 +102,17 @@ impl Field {
         let url = self.cluster.postgres()?.url()?;
         let (who, _) = url.rsplit_once('@').context("PostgreSQL's URL has no host")?;
         Ok(format!("{who}@127.0.0.1:{port}/{DATABASE}"))
+    }
+
+    /// One statement as superuser, past the wires; gives what psql prints.
+    pub(super) fn sql(&self, statement: &str) -> Result<String> {
+        let postgres = self.cluster.postgres()?;
+        let mut psql = Command::new(psql_folder(postgres.pid())?.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-c", statement]);
+        psql.arg(self.database_url(postgres.port())?);
+        let output = psql.stderr(Stdio::null()).output()?;
+        // A server that is just recovering answers nothing.
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     fn command(&self, command: &str, port: u16) -> Result<Command> {
@@ -308,6 +320,16 @@ impl Field {
         }
         Ok(())
     }
+}
+
+/// Copies the programs: a run is one of one build, whatever is built meanwhile.
+fn keep_programs(rowlock: &Path, folder: &Path) -> Result<PathBuf> {
+    let kept = folder.join("rowlock");
+    for program in [rowlock, &rowlock.with_file_name("loadgen")] {
+        let copy = folder.join(program.file_name().context("a program has a name")?);
+        fs::copy(program, &copy).with_context(|| format!("can't copy {}", program.display()))?;
+    }
+    Ok(kept)
 }
 
 /// Beside the server that runs, or wherever one finds it.

@@ -82,7 +82,7 @@ impl Source for Pairs {
 }
 
 /// Fisher and Yates, with random ids for dice.
-fn shuffle(order: &mut [usize]) {
+pub(in crate::bench) fn shuffle(order: &mut [usize]) {
     for at in (1..order.len()).rev() {
         let die = uuid::Uuid::new_v4().as_u64_pair().1;
         // The high two bits of it are fixed; what is left is plenty.

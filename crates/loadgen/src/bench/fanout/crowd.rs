@@ -1,6 +1,7 @@
 //! Many sockets in one process: they count what they hear, and how late.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,6 +19,8 @@ use crate::ws::{Frame, WebSocket};
 const AT_ONCE: usize = 64;
 const OPEN_MAX: Duration = Duration::from_mins(2);
 const LOOK: Duration = Duration::from_millis(10);
+/// Before a socket that was refused asks again.
+const AGAIN: Duration = Duration::from_millis(200);
 /// A user may have 8 sockets on a worker.
 pub(super) const SOCKETS_PER_USER: usize = 8;
 
@@ -35,6 +38,7 @@ pub(super) struct Heard {
     live: Cell<usize>,
     frames: Cell<u64>,
     is_sampling: Cell<bool>,
+    keeps_place: Cell<bool>,
     lateness: RefCell<Latencies>,
 }
 
@@ -50,20 +54,51 @@ impl Crowd {
         (address, path): (SocketAddr, &'static str),
         greetings: Vec<Option<Greeting>>,
     ) -> Result<(Self, Duration)> {
+        Self::open_at((&[address], path), greetings, 0).await
+    }
+
+    /// The same over several addresses: each socket goes to one of them, and one that ends comes
+    /// back at the next, from where it was. The first `stalled` ones read nothing after their
+    /// greeting.
+    pub(super) async fn open_at(
+        (addresses, path): (&[SocketAddr], &'static str),
+        greetings: Vec<Option<Greeting>>,
+        stalled: usize,
+    ) -> Result<(Self, Duration)> {
+        let returns = addresses.len() > 1;
         let (heard, mut sockets) = (Rc::new(Heard::default()), JoinSet::new());
         let (count, turns, begun) =
             (greetings.len(), Rc::new(Semaphore::new(AT_ONCE)), Instant::now());
         for (number, greeting) in greetings.into_iter().enumerate() {
             let (heard, turns) = (Rc::clone(&heard), Rc::clone(&turns));
+            let mut addresses: VecDeque<SocketAddr> = addresses.iter().copied().collect();
+            let mut greeting = greeting;
             sockets.spawn_local(async move {
-                let opened = async {
-                    let _turn = turns.acquire().await?;
-                    open(address, path, (number, greeting.as_ref())).await
-                };
-                if let Ok(socket) = opened.await {
+                while let Some(&address) = addresses.front() {
+                    addresses.rotate_left(1);
+                    let stalls = number < stalled;
+                    let opened = async {
+                        let _turn = turns.acquire().await?;
+                        open((address, path, stalls), (number, greeting.as_ref())).await
+                    };
+                    // Whoever is refused for the moment asks again, as the protocol says.
+                    let Ok((socket, pos)) = opened.await else {
+                        sleep(AGAIN).await;
+                        continue;
+                    };
                     heard.live.set(heard.live.get() + 1);
-                    listen(socket, &heard).await;
+                    if stalls {
+                        // It lives, and reads nothing any more.
+                        std::future::pending::<()>().await;
+                    }
+                    let pos = listen(socket, &heard).await.or(pos);
                     heard.live.set(heard.live.get() - 1);
+                    if let Some(greeting) = greeting.as_mut() {
+                        greeting.since.clone_from(&pos);
+                    }
+                    if !returns {
+                        return;
+                    }
                 }
             });
         }
@@ -86,6 +121,15 @@ impl Crowd {
         self.heard.is_sampling.set(true);
     }
 
+    /// From now on each socket knows where it is, to come back from there.
+    pub(super) fn keep_places(&self) {
+        self.heard.keeps_place.set(true);
+    }
+
+    pub(super) fn live(&self) -> usize {
+        self.heard.live.get()
+    }
+
     /// What was noted, and how many still listen.
     pub(super) fn end(mut self) -> (Latencies, usize) {
         self.sockets.abort_all();
@@ -93,16 +137,20 @@ impl Crowd {
     }
 }
 
+/// Gives the socket, and where its venue is.
 async fn open(
-    address: SocketAddr,
-    path: &str,
+    (address, path, stalls): (SocketAddr, &str, bool),
     (number, greeting): (usize, Option<&Greeting>),
-) -> Result<WebSocket> {
+) -> Result<(WebSocket, Option<String>)> {
     let user = number / SOCKETS_PER_USER;
     // Each user comes from an address of their own, as in life.
     let from = format!("10.{}.{}.{}", user >> 16 & 255, user >> 8 & 255, user & 255);
-    let mut socket = WebSocket::open_from(address, path, &from).await?;
-    let Some(greeting) = greeting else { return Ok(socket) };
+    let mut socket = if stalls {
+        WebSocket::open_small(address, path, &from).await?
+    } else {
+        WebSocket::open_from(address, path, &from).await?
+    };
+    let Some(greeting) = greeting else { return Ok((socket, None)) };
     let auth = json!({ "op": "auth", "id": 1, "token": greeting.token });
     socket.send(&auth.to_string()).await?;
     let mut sub = json!({ "op": "sub", "id": 2, "venue": greeting.venue, "topics": ["seats"] });
@@ -116,7 +164,8 @@ async fn open(
                 if !contains(frame, br#""op":"ok""#) {
                     bail!("refused: {}", String::from_utf8_lossy(frame));
                 }
-                return Ok(socket);
+                let pos = position(frame)?.to_owned();
+                return Ok((socket, Some(pos)));
             }
             Frame::Close(code, reason) => bail!("closed with {code} {reason}"),
             _ => {}
@@ -124,7 +173,9 @@ async fn open(
     }
 }
 
-async fn listen(mut socket: WebSocket, heard: &Heard) {
+/// Counts until the connection ends; gives the last position that was heard of.
+async fn listen(mut socket: WebSocket, heard: &Heard) -> Option<String> {
+    let mut last = None;
     // The end of a connection is the end of its part.
     while let Ok(frame) = socket.next().await {
         match frame {
@@ -135,11 +186,15 @@ async fn listen(mut socket: WebSocket, heard: &Heard) {
                 {
                     heard.lateness.borrow_mut().push(late.as_micros());
                 }
+                if heard.keeps_place.get() {
+                    last = position(frame).ok().map(str::to_owned);
+                }
             }
-            Frame::Close(..) => return,
+            Frame::Close(..) => break,
             _ => {}
         }
     }
+    last
 }
 
 /// From the event's instant, which PostgreSQL takes just before it waits for the disk.
@@ -148,13 +203,16 @@ async fn listen(mut socket: WebSocket, heard: &Heard) {
     reason = "compared with the clock of PostgreSQL, same machine"
 )]
 fn lateness(frame: &[u8]) -> Result<Duration> {
+    let (_, at) = position(frame)?.split_once('-').context("no position")?;
+    let at = Duration::from_micros(u64::from_str_radix(at, 36)?);
+    Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.saturating_sub(at))
+}
+
+fn position(frame: &[u8]) -> Result<&str> {
     const KEY: &[u8] = br#""pos":""#;
     let at = frame.windows(KEY.len()).position(|part| part == KEY).context("no pos")?;
     let rest = frame.get(at + KEY.len()..).unwrap_or_default();
-    let text = std::str::from_utf8(rest.split(|byte| *byte == b'"').next().unwrap_or_default())?;
-    let (_, at) = text.split_once('-').context("no position")?;
-    let at = Duration::from_micros(u64::from_str_radix(at, 36)?);
-    Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.saturating_sub(at))
+    Ok(std::str::from_utf8(rest.split(|byte| *byte == b'"').next().unwrap_or_default())?)
 }
 
 fn contains(frame: &[u8], part: &[u8]) -> bool {

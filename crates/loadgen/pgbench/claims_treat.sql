@@ -1,0 +1,2 @@
+\set secs SECS
+call claims.treat(:secs);
