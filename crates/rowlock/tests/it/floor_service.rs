@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use testkit::{Bed, Client, Person, Socket};
+use testkit::{Bed, Client, Heard, Person, Socket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -81,24 +81,28 @@ impl Screen {
     }
 }
 
-/// Listens until it has heard the number that is told at the end.
+/// Listens until it has heard the number that is told at the end, and shows what was up to there:
+/// the rules' own clock goes on, and what it brings after the end is in no snapshot of the end.
 async fn watch_floor(
     mut socket: Socket,
     mut screen: Screen,
     mut end: watch::Receiver<Option<i64>>,
 ) -> Result<Screen> {
-    let mut done = 0;
-    loop {
-        socket.hear(LOOK).await?;
-        for event in socket.events().iter().skip(done) {
-            screen.apply(event);
+    let end = loop {
+        if let Some(Heard::Closed(code, reason)) = socket.hear(LOOK).await? {
+            bail!("closed with {code} {reason} at {}", socket.pos());
         }
-        done = socket.events().len();
-        if end.borrow_and_update().is_some_and(|end| socket.seq() >= end) {
-            ensure!(socket.resyncs().is_empty(), "{:?}", socket.resyncs());
-            return Ok(screen.live());
+        match *end.borrow_and_update() {
+            Some(end) if socket.seq() >= end => break end,
+            _ => {}
         }
+    };
+    ensure!(socket.resyncs().is_empty(), "{:?}", socket.resyncs());
+    let until = |event: &&Value| at(event, "/seq").as_i64().is_some_and(|seq| seq <= end);
+    for event in socket.events().iter().filter(until) {
+        screen.apply(event);
     }
+    Ok(screen.live())
 }
 
 /// The time of the rules.
@@ -243,7 +247,7 @@ async fn evening(file: &Path) -> Result<()> {
         hands.set(hands.micros + QUARTER_MICROS)?;
         tokio::time::sleep(LOOK).await;
     }
-    // Nobody writes any more; what is told of the line comes on its own, so look until it is still.
+    // No host writes any more; whatever the rules still tell comes after this.
     let last = room.floor(owner).await?;
     let seq = text(&last, "/pos")?.split('-').next().and_then(|seq| seq.parse().ok());
     end.send(seq)?;
