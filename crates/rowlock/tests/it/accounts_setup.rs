@@ -1,11 +1,10 @@
 //! The first owner of a fresh server: one token, shown once, good for one owner.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use testkit::{Answered, Bed, Client};
+use testkit::{Answered, Bed, Client, PATIENCE, wait_until};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -86,8 +85,15 @@ async fn without_its_lock_the_token_makes_several_owners() -> Result<()> {
         // Whoever has found the token good waits here: the race is wide open.
         let sql = bed.sql().await?;
         sql.run("begin; lock table identity.session in share row exclusive mode").await?;
+        let waiting = bed.sql().await?;
         let opened = async {
-            tokio::time::sleep(Duration::from_millis(600)).await;
+            let several = "select count(*) from pg_locks
+                where not granted and relation = 'identity.session'::regclass";
+            let met = wait_until("several have found it good", PATIENCE, async || {
+                Ok((waiting.value::<i64>(several, &[]).await? > 1).then_some(()))
+            });
+            // Whoever waits for a second gives up, so they may never meet: that is no failure yet.
+            drop(met.await);
             sql.run("commit").await
         };
         let (owners, opened) = tokio::join!(rush(&bed, &token), opened);

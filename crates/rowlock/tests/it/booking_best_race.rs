@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use testkit::{Answered, Bed, Person};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -76,22 +76,25 @@ async fn of_100_buyers_of_the_last_30_seats_30_get_one() -> Result<()> {
     Ok(())
 }
 
+/// Evenings in which a control may go well.
+const EVENINGS_MAX: usize = 5;
+
 /// The control: without the lock and without the unique index seats are given twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_lock_and_index_the_best_seats_are_given_twice() -> Result<()> {
     let bed = Bed::with().workers(WORKERS).env("ROWLOCK_CONTROLS", "row_locks").start().await?;
-    let sale = Sale::of(bed.house().await?, rows(10, 40)).await?;
-    let (clerk, sql) = (sale.house.member("box_office").await?, bed.sql().await?);
-    sql.run("alter table booking.claim drop constraint claim_pkey").await?;
-    let answers = rush(&sale, &clerk, 80, &[5]).await?;
-    let (mut given, mut twice) = (HashSet::new(), 0);
-    for seat in answers.iter().flat_map(|answer| seats(&answer.json)) {
-        twice += usize::from(!given.insert(seat));
+    bed.sql().await?.run("alter table booking.claim drop constraint claim_pkey").await?;
+    for _ in 0..EVENINGS_MAX {
+        let sale = Sale::of(bed.house().await?, rows(10, 40)).await?;
+        let clerk = sale.house.member("box_office").await?;
+        let answers = rush(&sale, &clerk, 80, &[5]).await?;
+        let mut given = HashSet::new();
+        if !answers.iter().flat_map(|answer| seats(&answer.json)).all(|seat| given.insert(seat)) {
+            return Ok(());
+        }
     }
-    assert!(
-        twice > 0,
+    bail!(
         "no seat was given twice, so the other test proves nothing. Was the worker built with \
          `--features controls`?"
-    );
-    Ok(())
+    )
 }

@@ -59,13 +59,20 @@ async fn a_map_shows_what_was_acknowledged_before_it_was_asked_for() -> Result<(
     Ok(())
 }
 
+/// Evenings in which every event may be faster than the next look.
+const EVENINGS_MAX: usize = 5;
+
 /// The control: maps that are never compared with the log are stale.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn maps_that_are_not_compared_with_the_log_are_stale() -> Result<()> {
     let bed = Bed::with().workers(WORKERS).env("ROWLOCK_CONTROLS", "fresh_maps").start().await?;
-    let sale = Sale::of(bed.house().await?, blocks(12, 10)).await?;
-    assert!(stale_looks(&bed, &sale).await? > 0, "the other test proves nothing");
-    Ok(())
+    for _ in 0..EVENINGS_MAX {
+        let sale = Sale::of(bed.house().await?, blocks(12, 10)).await?;
+        if stale_looks(&bed, &sale).await? > 0 {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("no map was stale, so the other test proves nothing")
 }
 
 #[tokio::test]

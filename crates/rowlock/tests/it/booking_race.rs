@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use testkit::{Answered, Bed, Person, Socket, wait_until};
 use tokio::sync::Barrier;
@@ -103,23 +103,28 @@ async fn of_500_clients_250_get_the_250_seats_of_a_gala() -> Result<()> {
     Ok(())
 }
 
+/// Galas in which the control may go well.
+const GALAS_MAX: usize = 4;
+
 /// The control: without the lock and without the unique index the same rush must sell seats twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_lock_and_index_500_clients_get_more_than_250_seats() -> Result<()> {
     let bed = Bed::with().workers(WORKERS).env("ROWLOCK_CONTROLS", "row_locks").start().await?;
-    let sale = Sale::gala(&bed).await?;
-    let (clerks, sql) = (clerks(&sale).await?, bed.sql().await?);
+    let sql = bed.sql().await?;
     sql.run("alter table booking.claim drop constraint claim_pkey").await?;
-
-    let answers = rush(&sale, &clerks).await?;
-
-    assert!(
-        won(&answers) > 250,
+    for _ in 0..GALAS_MAX {
+        let sale = Sale::gala(&bed).await?;
+        let (clerks, before) = (clerks(&sale).await?, live_claims(&sql).await?);
+        let answers = rush(&sale, &clerks).await?;
+        if won(&answers) > 250 {
+            assert!(live_claims(&sql).await? - before > 250);
+            return Ok(());
+        }
+    }
+    bail!(
         "nothing was oversold, so the other test proves nothing. Was the worker built with \
          `--features controls`?"
-    );
-    assert!(live_claims(&sql).await? > 250);
-    Ok(())
+    )
 }
 
 /// The wall behind the lock: with it forgotten, PostgreSQL itself still refuses the second owner.

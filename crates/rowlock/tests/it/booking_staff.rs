@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use testkit::{Answered, Bed, PATIENCE, Person, Socket};
 use tokio::sync::Barrier;
@@ -120,14 +120,20 @@ async fn of_60_bookings_that_want_the_same_seats_one_moves() -> Result<()> {
     Ok(())
 }
 
+/// Evenings in which the control may go well.
+const EVENINGS_MAX: usize = 5;
+
 /// The control: without the locks and without the unique index several come to the same seats.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_lock_and_index_several_bookings_move_to_the_same_seats() -> Result<()> {
     let bed = Bed::with().workers(WORKERS).env("ROWLOCK_CONTROLS", "row_locks").start().await?;
     bed.sql().await?.run("alter table booking.claim drop constraint claim_pkey").await?;
-    let (_, answers) = scramble(&bed).await?;
-    assert!(moved(&answers) > 1, "the other test proves nothing");
-    Ok(())
+    for _ in 0..EVENINGS_MAX {
+        if moved(&scramble(&bed).await?.1) > 1 {
+            return Ok(());
+        }
+    }
+    bail!("one moved each evening, so the other test proves nothing")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

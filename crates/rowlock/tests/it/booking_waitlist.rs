@@ -1,8 +1,9 @@
 //! The waiting list of a show.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use testkit::{Ask, Bed, Client, PATIENCE, Person, Socket, wait_until};
 use tokio::sync::Barrier;
@@ -165,17 +166,28 @@ async fn of_15_parties_and_30_buyers_nobody_gets_a_seat_that_another_has() -> Re
     Ok(())
 }
 
+/// Evenings in which the control may go well.
+const EVENINGS_MAX: usize = 6;
+/// Far longer than the job of the waiting list takes to look again.
+const OFFERED_WITHIN: Duration = Duration::from_secs(5);
+
 /// The control: without the lock and without the unique index offers and holds overlap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_lock_and_index_offers_and_holds_overlap() -> Result<()> {
     let bed = Bed::with().workers(3).env("ROWLOCK_CONTROLS", "row_locks").start().await?;
-    let sale = Sale::of(bed.house().await?, rows(1, 20)).await?;
     let sql = bed.sql().await?;
     sql.run("alter table booking.claim drop constraint claim_pkey").await?;
-    scramble(&bed, &sale).await?;
-    wait_until("somebody got a seat that another has", PATIENCE, async || {
-        let twice = "select count(*) - count(distinct seat) from booking.claim";
-        Ok((sql.value::<i64>(twice, &[]).await? > 0).then_some(()))
-    })
-    .await
+    for _ in 0..EVENINGS_MAX {
+        let sale = Sale::of(bed.house().await?, rows(1, 20)).await?;
+        scramble(&bed, &sale).await?;
+        let shared =
+            wait_until("somebody got a seat that another has", OFFERED_WITHIN, async || {
+                let twice = "select count(*) - count(distinct (show_id, seat)) from booking.claim";
+                Ok((sql.value::<i64>(twice, &[]).await? > 0).then_some(()))
+            });
+        if shared.await.is_ok() {
+            return Ok(());
+        }
+    }
+    bail!("nobody got a seat that another has, so the other test proves nothing")
 }

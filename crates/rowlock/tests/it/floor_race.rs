@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use testkit::{Answered, Bed, Person, Sql};
 use tokio::sync::Barrier;
@@ -62,23 +62,29 @@ async fn of_100_hosts_20_seat_their_party_at_the_20_tables() -> Result<()> {
     Ok(())
 }
 
+/// Evenings in which the control may go well.
+const EVENINGS_MAX: usize = 5;
+
 /// The control: without the locks and without the key the same rush must seat two at one table.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_lock_and_key_100_hosts_seat_more_than_20_parties() -> Result<()> {
     let bed = Bed::with().workers(WORKERS).env("ROWLOCK_CONTROLS", "row_locks").start().await?;
-    let room = Room::of(&bed, TABLES).await?;
-    let host = room.house.member("host").await?;
     let sql = bed.sql().await?;
     sql.run("alter table floor.seating drop constraint seating_pkey").await?;
-    let guests = parties(&room, &host).await?;
-    let answers = rush(&room, &host, &guests).await?;
-    assert!(
-        count(&answers, 200) > TABLES,
+    for _ in 0..EVENINGS_MAX {
+        let room = Room::of(&bed, TABLES).await?;
+        let host = room.house.member("host").await?;
+        let (guests, before) = (parties(&room, &host).await?, seated(&sql).await?);
+        let answers = rush(&room, &host, &guests).await?;
+        if count(&answers, 200) > TABLES {
+            assert!(seated(&sql).await? - before > i64::try_from(TABLES)?);
+            return Ok(());
+        }
+    }
+    bail!(
         "no table had two parties, so the other test proves nothing. Was the worker built with \
          `--features controls`?"
-    );
-    assert!(seated(&sql).await? > i64::try_from(TABLES)?);
-    Ok(())
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

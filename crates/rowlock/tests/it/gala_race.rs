@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use testkit::{Answered, Bed, PATIENCE, Sql, wait_until};
 use tokio::sync::Barrier;
@@ -100,21 +100,27 @@ async fn of_200_clients_nobody_shares_a_chair_and_no_party_is_torn_apart() -> Re
     assert_no_deadlocks(&bed, &sql).await
 }
 
+/// Evenings in which the control may go well.
+const EVENINGS_MAX: usize = 3;
+
 /// The control: without the locks and without the walls the same rush must seat two on one chair.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_locks_and_keys_200_clients_share_chairs() -> Result<()> {
     let bed = Bed::with().workers(WORKERS).env("ROWLOCK_CONTROLS", "row_locks").start().await?;
-    let hall = Hall::of(&bed, (TABLES, CHAIRS), 500).await?;
     let sql = bed.sql().await?;
     sql.run("alter table booking.claim drop constraint claim_pkey").await?;
     sql.run("alter table gala.guest drop constraint guest_chair_key").await?;
-    rush(&bed, &hall).await?;
-    assert!(
-        check_chairs(&sql).await.is_err(),
+    for _ in 0..EVENINGS_MAX {
+        let hall = Hall::of(&bed, (TABLES, CHAIRS), 500).await?;
+        rush(&bed, &hall).await?;
+        if check_chairs(&sql).await.is_err() {
+            return Ok(());
+        }
+    }
+    bail!(
         "no chair was given out twice, so the other test proves nothing. Was the worker built \
          with `--features controls`?"
-    );
-    Ok(())
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,7 @@ const ORDERS: usize = 600;
 const PRICES: [i64; 4] = [1001, 2503, 4999, 12_345];
 /// A phone of so many dies with a customer in its hand.
 const DEATHS_IN: usize = 60;
-/// What the lease of this day takes to end and to be swept.
+/// What the lease of this day takes to end and to be swept, as a rule.
 const DEAD_FOR: Duration = Duration::from_millis(4500);
 const DAY_MAX: Duration = Duration::from_mins(5);
 const ASK_AGAIN: Duration = Duration::from_millis(300);
@@ -87,7 +87,13 @@ async fn customer(bed: Client, spa: Spa, day: Arc<Day>, carts: Vec<(Value, i64)>
 
 async fn therapist(who: Person, spa: Spa, day: Arc<Day>, extra: (String, i64)) -> Result<()> {
     while !day.is_over() {
-        let next = persist(spa.next(&who)).await?.expect(200)?;
+        let next = persist(spa.next(&who)).await?;
+        if next.code() == "spa.busy" {
+            // Its lease was over while the phone was dead, and nobody has swept yet.
+            sleep(ASK_AGAIN).await;
+            continue;
+        }
+        let next = next.expect(200)?;
         if next["outcome"] != "claimed" {
             sleep(ASK_AGAIN).await;
             continue;
@@ -117,7 +123,12 @@ async fn therapist(who: Person, spa: Spa, day: Arc<Day>, extra: (String, i64)) -
 async fn cashier(who: Person, spa: Spa, day: Arc<Day>) -> Result<()> {
     while !day.is_over() {
         let ask = who.post(spa.path("/queue/cashier/next"), json!({}));
-        let next = persist(ask).await?.expect(200)?;
+        let next = persist(ask).await?;
+        if next.code() == "spa.busy" {
+            sleep(ASK_AGAIN).await;
+            continue;
+        }
+        let next = next.expect(200)?;
         let Some(order) = next.get("order") else {
             sleep(ASK_AGAIN).await;
             continue;
@@ -307,26 +318,31 @@ async fn of_24_therapists_12_get_the_12_customers() -> Result<()> {
     spa.check_invariants().await
 }
 
+/// Spas in which the control may go well.
+const SPAS_MAX: usize = 4;
+
 /// The control: without the locks and the walls the same rush must give somebody away twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_locks_and_walls_a_customer_is_claimed_twice() -> Result<()> {
-    let (bed, spa, therapists) = crowd(Some("row_locks")).await?;
-    let sql = bed.sql().await?;
-    sql.run(
-        "drop index spa.stay_order_once; alter table spa.stay drop constraint stay_room_once;
-         alter table spa.stay drop constraint stay_therapist_once",
+    for _ in 0..SPAS_MAX {
+        let (bed, spa, therapists) = crowd(Some("row_locks")).await?;
+        let sql = bed.sql().await?;
+        sql.run(
+            "drop index spa.stay_order_once; alter table spa.stay drop constraint stay_room_once;
+             alter table spa.stay drop constraint stay_therapist_once",
+        )
+        .await?;
+        let claimed = rush(&bed, &spa, CROWD / 2, &therapists).await?;
+        let distinct: HashSet<_> = claimed.iter().collect();
+        if claimed.len() > distinct.len() {
+            assert!(spa.check_invariants().await.is_err(), "and the checks do not find it");
+            return Ok(());
+        }
+    }
+    bail!(
+        "all claims were of different customers: the other test proves nothing. Was the worker \
+         built with `--features controls`?"
     )
-    .await?;
-    let claimed = rush(&bed, &spa, CROWD / 2, &therapists).await?;
-    let distinct: HashSet<_> = claimed.iter().collect();
-    assert!(
-        claimed.len() > distinct.len(),
-        "{} claims, all of different customers: the other test proves nothing. Was the worker \
-         built with `--features controls`?",
-        claimed.len()
-    );
-    assert!(spa.check_invariants().await.is_err(), "and the checks do not find it");
-    Ok(())
 }
 
 /// The walls behind the locks: with those forgotten, PostgreSQL itself refuses the second.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use testkit::{Bed, Client, Sql};
 use tokio::sync::Barrier;
@@ -124,6 +124,9 @@ async fn without_lock(sql: &Sql) -> Result<()> {
     sql.run(&text.replace(" for update;", "; perform pg_sleep(0.03);")).await
 }
 
+/// Evenings in which the control may go well.
+const EVENINGS_MAX: usize = 4;
+
 /// The control: without the lock the same rush must let people in twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_lock_200_tickets_let_in_more_than_200() -> Result<()> {
@@ -131,18 +134,18 @@ async fn without_the_lock_200_tickets_let_in_more_than_200() -> Result<()> {
     let bed = Bed::with().workers(WORKERS).env("ROWLOCK_CONTROLS", "row_locks").start().await?;
     let doors = Doors::open(&bed).await?;
     let scanners = doors.scanners(&bed, SCANNERS).await?;
-    let tickets = doors.issue(json!({"class": 1}), TICKETS).await?;
     without_lock(&bed.sql().await?).await?;
-
-    let scanned = rush(&doors, &tickets, &scanners).await?;
-
-    let twice = admits(&scanned).values().filter(|each| each.len() > 1).count();
-    assert!(
-        twice > 0,
+    for _ in 0..EVENINGS_MAX {
+        let tickets = doors.issue(json!({"class": 1}), TICKETS).await?;
+        let scanned = rush(&doors, &tickets, &scanners).await?;
+        if admits(&scanned).values().any(|each| each.len() > 1) {
+            return Ok(());
+        }
+    }
+    bail!(
         "nobody was let in twice, so the other test proves nothing. Was the worker built with \
          `--features controls`?"
-    );
-    Ok(())
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
