@@ -138,9 +138,9 @@ impl Ask {
         self
     }
 
-    /// Sends it, and again with the same key while the answer is 503 or 408, as a client should:
-    /// after the pause that the server asks for, give or take a half, so that not all come back at
-    /// once.
+    /// Sends it, and again with the same key while the answer is 503 or 408, or says that the first
+    /// request with the key still runs, as a client should: after the pause that the server asks
+    /// for, give or take a half, so that not all come back at once.
     ///
     /// # Errors
     /// When no answer comes, or none that settles it within a minute.
@@ -148,7 +148,7 @@ impl Ask {
         let deadline = Instant::now() + SETTLE_MAX;
         loop {
             let answer = self.clone().await?;
-            if ![408, 503].contains(&answer.status) {
+            if ![408, 503].contains(&answer.status) && answer.code() != "in_progress" {
                 return Ok(answer);
             }
             if Instant::now() >= deadline {

@@ -8,6 +8,9 @@ use testkit::{Bed, PATIENCE, Socket, Sql, wait_until};
 
 use crate::sale::{Sale, blocks, text};
 
+/// Long enough for a look at the map before it is over, unless the machine is very busy.
+const SOON_MS: u32 = 1500;
+
 /// All live holds end so many milliseconds from now.
 pub(crate) async fn end_holds_in(sql: &Sql, millis: u32) -> Result<()> {
     let end = format!("clock_timestamp() + interval '{millis} milliseconds'");
@@ -24,12 +27,14 @@ async fn seats_are_free_at_their_time_though_nobody_sweeps() -> Result<()> {
     let sale = Sale::of(bed.house().await?, blocks(1, 2)).await?;
     let (ana, ben, sql) = (bed.person().await?, bed.person().await?, bed.sql().await?);
     let hold = sale.hold(&ana, &["T1-1"]).await?.expect(201)?;
-    end_holds_in(&sql, 1000).await?;
+    end_holds_in(&sql, SOON_MS).await?;
     // The sweep leaves out what somebody has locked: until the commit it does not come by.
     sql.run("begin; select 1 from booking.hold for update").await?;
-    assert_eq!(sale.map(&bed.anyone()).await?.seats["T1-1"], "held");
+    let seen = sale.map(&bed.anyone()).await?.seats["T1-1"].clone();
+    let over = "select bool_and(expires_at < clock_timestamp()) from booking.hold";
+    let late = sql.value::<bool>(over, &[]).await?;
+    assert!(seen == "held" || late, "{seen} before its time");
     wait_until("the hold is over", PATIENCE, async || {
-        let over = "select bool_and(expires_at < clock_timestamp()) from booking.hold";
         Ok(sql.value::<bool>(over, &[]).await?.then_some(()))
     })
     .await?;

@@ -74,6 +74,8 @@ async fn without_the_lock_a_bill_is_paid_more_than_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receipts_have_no_gaps_whatever_is_refused_or_killed() -> Result<()> {
     const BILLS: usize = 40;
+    /// Bills that are paid before a worker is killed.
+    const EARLY: i64 = 5;
     let bed = Bed::start(WORKERS).await?;
     let (till, sql) = (Till::open(&bed).await?, bed.sql().await?);
     let (start, mut cashiers) = (Arc::new(Barrier::new(BILLS * 2)), JoinSet::new());
@@ -95,7 +97,10 @@ async fn receipts_have_no_gaps_whatever_is_refused_or_killed() -> Result<()> {
         }
     }
     // What a killed worker had begun is rolled back with its number.
-    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    wait_until("they are at it", testkit::PATIENCE, async || {
+        Ok((taken(&sql).await?.0 >= EARLY).then_some(()))
+    })
+    .await?;
     bed.worker(0)?.kill()?;
     bed.restart(0).await?;
     let answers = cashiers.join_all().await;

@@ -83,7 +83,12 @@ async fn a_ticket_is_mailed_with_its_code_and_its_page_opens_for_its_holder_alon
     assert_eq!(queued["queued"], 3, "one has no address");
     let nothing = owner.post(doors.path("/tickets/send"), json!({})).await?.expect(200)?;
     assert_eq!(nothing["queued"], 0, "they are on their way");
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let sql = bed.sql().await?;
+    wait_until("each was tried in vain", PATIENCE, async || {
+        let tried = "select count(*) from notify.mail where state = 'queued' and tries > 0";
+        Ok((sql.value::<i64>(tried, &[]).await? == 3).then_some(()))
+    })
+    .await?;
     let server = MailServer::start(port, &folder)?;
     // Those that wait for their next try need not in a test.
     bed.sql().await?.run("update notify.mail set next_at = now() where state = 'queued'").await?;
