@@ -13,6 +13,7 @@ pub mod change_booking;
 pub mod change_show;
 pub mod choice;
 pub mod create_show;
+mod equal_seats;
 pub mod erase_person;
 pub mod error;
 mod event;

@@ -11,16 +11,14 @@ use kernel::ids::BookingId;
 use kernel::problem::Problem;
 use kernel::role::Permission;
 use payments::{Fulfilment, Payer, Settle};
+use pg::Tx;
 use pg::write::Refusal;
-use pg::{DbError, Tx};
 use uuid::Uuid;
 
-use crate::access::Access;
-use crate::hold_best::take_if_free;
+use crate::equal_seats::equal_seats;
 use crate::model::{Booking, BookingStatus, Seat, Show};
 use crate::paying::KIND;
-use crate::store::free::Wanted;
-use crate::store::paying::{self, KindOfSeats, Paying};
+use crate::store::paying::{self, Paying};
 use crate::store::{bookings, seats};
 use crate::{BookingError, event};
 
@@ -102,60 +100,9 @@ async fn find_place(tx: &mut Tx, found: &Paying) -> Result<Option<Vec<Seat>>, Bo
 }
 
 /// Nobody has it, and the house does not keep it. A seat of a share was sold to them before.
-fn is_free(found: &Paying, seat: &Seat, now: Timestamp) -> bool {
+pub(crate) fn is_free(found: &Paying, seat: &Seat, now: Timestamp) -> bool {
     let taken = found.claims.iter().any(|claim| claim.seat == seat.number && claim.is_live(now));
     !taken && !seat.is_withheld(now)
-}
-
-/// As many free seats of the same categories at the same price, side by side where that can be,
-/// and as many that a wheelchair reaches. A table that is sold as one has no equal.
-async fn equal_seats(tx: &mut Tx, found: &Paying) -> Result<Option<Vec<Seat>>, BookingError> {
-    if found.seats.iter().any(|seat| seat.whole.is_some()) {
-        return Ok(None);
-    }
-    let now = tx.now();
-    let mut all = Vec::with_capacity(found.seats.len());
-    for kind in paying::kinds_of_seats(tx, found.booking.id).await? {
-        // Those of a category stay together: all of them where they were, or all of them elsewhere.
-        let own: Vec<Seat> =
-            found.seats.iter().filter(|seat| seat.category == kind.category).cloned().collect();
-        if own.iter().all(|seat| found.has(seat) || is_free(found, seat, now)) {
-            all.extend(own);
-            continue;
-        }
-        let Some(equal) = equal_of(tx, &found.show, kind).await? else { return Ok(None) };
-        all.extend(equal);
-    }
-    all.sort_by_key(|seat| seat.number);
-    Ok(Some(all))
-}
-
-async fn equal_of(
-    tx: &mut Tx,
-    show: &Show,
-    kind: KindOfSeats,
-) -> Result<Option<Vec<Seat>>, BookingError> {
-    let wanted = Wanted {
-        show: show.id,
-        quantity: kind.quantity,
-        category: Some(kind.category),
-        block: None,
-        accessible: kind.accessible,
-        access: Access::default(),
-        limited: false,
-        exact: true,
-    };
-    match take_if_free(tx, &wanted).await {
-        Ok(Some(taken)) => {
-            let price: i64 = taken.seats.iter().map(|seat| seat.price).sum();
-            Ok(Some(taken.seats).filter(|_| price == kind.price))
-        }
-        // Somebody is at all that fit just now. A payment has locks and does not wait for more:
-        // it is tried again, by whoever sent it or by the list of errands.
-        Ok(None) => Err(BookingError::Db(DbError::Busy)),
-        Err(BookingError::NotEnough) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// The booking is confirmed with the seats `place`.

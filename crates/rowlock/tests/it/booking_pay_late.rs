@@ -43,7 +43,7 @@ pub(crate) async fn close_late(sql: &Sql) -> Result<()> {
     sql.run(past).await
 }
 
-fn seats(booking: &Value) -> Vec<&str> {
+pub(crate) fn seats(booking: &Value) -> Vec<&str> {
     booking["seats"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
@@ -113,7 +113,7 @@ async fn seats_of_an_unpaid_booking_are_free_at_their_time_though_nobody_sweeps(
 }
 
 /// The time is over, and the sweep still comes in an hour.
-async fn end_unswept(sql: &Sql) -> Result<()> {
+pub(crate) async fn end_unswept(sql: &Sql) -> Result<()> {
     sql.run(
         "begin;
          update booking.claim set expires_at = now() where expires_at is not null;
@@ -211,7 +211,7 @@ async fn who_pays_late_keeps_their_money_where_nothing_equal_is_left() -> Result
 }
 
 #[tokio::test]
-async fn equal_means_category_price_and_wheels_and_a_table_has_no_equal() -> Result<()> {
+async fn equal_means_category_price_and_wheels_and_a_table_is_no_row() -> Result<()> {
     let bed = Bed::start(1).await?;
     let house = bed.house().await?;
     let sale = Sale::draft(house.clone(), rows(1, 1)).await?;
@@ -237,7 +237,10 @@ async fn equal_means_category_price_and_wheels_and_a_table_has_no_equal() -> Res
     nobody_sweeps(&sql).await?;
     end_unswept(&sql).await?;
     sale.hold(&clerk, &["A-1"]).await?.expect(201)?;
-    sale.hold(&clerk, &["T1-1", "T1-2"]).await?.expect(201)?;
+    for table in ["T1", "T2"] {
+        let seats = [format!("{table}-1"), format!("{table}-2")];
+        sale.hold(&clerk, &[&seats[0], &seats[1]]).await?.expect(201)?;
+    }
     wheels.cash(&clerk, None).await?.expect(201)?;
     assert_eq!(seats(&wheels.seen(&clerk).await?), ["B-1", "C-3"], "a wheelchair reaches C-3");
     whole.cash(&clerk, None).await?.refused(409, "payments.bill_over")?;

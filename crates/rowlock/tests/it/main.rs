@@ -38,6 +38,7 @@ mod booking_pay_cards;
 mod booking_pay_late;
 mod booking_pay_race;
 mod booking_race;
+mod booking_pay_tables;
 mod booking_refusals;
 mod booking_staff;
 mod booking_waitlist;
