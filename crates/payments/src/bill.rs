@@ -61,6 +61,8 @@ pub struct Bill {
     pub pending: i64,
     /// Given back.
     pub refunded: i64,
+    /// Was to go back and did not: a bank or a provider refused. Sent again, it is owed no more.
+    pub owed: i64,
     /// Of all amounts.
     pub currency: Currency,
     /// Where it stands.

@@ -181,7 +181,7 @@ async fn hand_out(
     if found.house.settings.drawer_required && drawer.is_none() {
         return Err(PaymentError::NoOpenDrawer);
     }
-    reopen_if_void(tx, till, (&mut found.bill, &refund)).await?;
+    reopen_if_void(tx, till, (&mut found.bill, &found.taken, &refund)).await?;
     let topic = till.settlers().topic(&found.bill.subject.kind);
     let done = RefundEnd { drawer, given_by: Some(user), ..RefundEnd::default() };
     let moving = (&mut found.bill, &found.taken, &mut refund);

@@ -93,6 +93,9 @@ pub enum PaymentError {
     /// Only all of a payment that nothing has been given back of can be voided.
     #[error("the payment cannot be voided")]
     NotVoidable,
+    /// It was voided, and the bank sent the money back.
+    #[error("the payment was voided before")]
+    Voided,
     /// Whoever asked cannot decide.
     #[error("a second person has to decide")]
     SamePerson,
@@ -136,7 +139,12 @@ impl From<DbError> for PaymentError {
         match error.constraint() {
             // The walls behind the lock on the bill: they never speak as long as it is taken.
             Some("bill_never_overpaid") => Self::BillOver(BillStatus::Settled),
-            Some("outcome_pkey" | "refund_outcome_pkey" | "refund_decision_pkey") => Self::Decided,
+            Some(
+                "outcome_pkey"
+                | "refund_outcome_pkey"
+                | "refund_bounce_pkey"
+                | "refund_decision_pkey",
+            ) => Self::Decided,
             Some("voucher_never_below_zero") => Self::NoSuchVoucher,
             Some("refund_decided_by_another") => Self::SamePerson,
             Some("drawer_of_cashier") => Self::DrawerOpen,

@@ -16,6 +16,11 @@ pub const EVENTS: &[(&str, Topic, &str)] = &[
     ("refund_started", Topic::CashierQueue, "Money is on its way back."),
     ("refund_denied", Topic::Staff, "A second person did not approve a refund."),
     ("refund_failed", Topic::CashierQueue, "The provider refused: the venue still has the money."),
+    (
+        "refund_bounced",
+        Topic::CashierQueue,
+        "The bank sent back what had gone back: the venue has the money and owes it.",
+    ),
     ("payment_refunded", Topic::CashierQueue, "Money went back."),
     ("drawer_opened", Topic::CashierQueue, "A drawer was opened."),
     ("drawer_closed", Topic::CashierQueue, "A drawer was counted."),

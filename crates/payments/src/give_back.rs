@@ -69,7 +69,8 @@ pub(crate) async fn give_one_back(
 ) -> Result<(), PaymentError> {
     let back = Back {
         id: RefundId::fresh(tx.now()),
-        kind: RefundKind::Refund,
+        // What its bill counts no more is not given back of what was paid for that.
+        kind: if taken.voided { RefundKind::Void } else { RefundKind::Refund },
         amount: taken.left_amount(),
         tip: taken.left_tip(),
         reason: reason.to_owned(),
@@ -103,6 +104,7 @@ pub(crate) fn start(
         amount: taken.money(back.amount),
         tip: taken.money(back.tip),
         reason: back.reason,
+        failure: None,
         receipt: None,
         made_by: back.made_by,
         decided_by: back.decided_by,
@@ -111,6 +113,7 @@ pub(crate) fn start(
     if refund.kind == RefundKind::Refund {
         bill.refunded += back.amount;
     }
+    bill.owed -= bill.owed.min(back.amount);
     refunds::insert_refund(tx, &refund, house.day(tx.now()))?;
     if taken.method == Method::Card {
         let sum = back.held.unwrap_or(back.amount + back.tip);
@@ -164,8 +167,44 @@ pub(crate) fn give_up(
     if refund.kind == RefundKind::Refund {
         bill.refunded -= refund.amount.amount;
     }
+    bill.owed += refund.amount.amount;
+    refund.failure = Some(reason.clone());
     let end = RefundEnd { reason: Some(reason), ..RefundEnd::default() };
     refunds::insert_refund_outcome(tx, refund, end, house.day(tx.now()))?;
     tx.emit(event::refund(topic, "refund_failed", refund)?);
+    Ok(())
+}
+
+/// The customer's bank sent it back after the provider had said that they have it: the venue has the
+/// money again, under a receipt of its own, and owes it.
+pub(crate) async fn bounce(
+    tx: &mut Tx,
+    house: &House,
+    (bill, refund): (&mut Bill, &mut Refund),
+    (reference, reason, topic): (String, String, Topic),
+) -> Result<(), PaymentError> {
+    let number = house::next_receipts(tx, 1).await?;
+    let at = tx.now();
+    refund.status = RefundStatus::Failed;
+    refund.receipt = Some(number);
+    refund.failure = Some(reason.clone());
+    if refund.kind == RefundKind::Refund {
+        bill.refunded -= refund.amount.amount;
+    }
+    bill.owed += refund.amount.amount;
+    refunds::insert_bounce(tx, refund, reference, house.day(at))?;
+    let moved = Moved {
+        kind: ReceiptKind::Bounce,
+        method: refund.method,
+        amount: refund.amount.amount,
+        tip: refund.tip.amount,
+        tendered: None,
+        change: None,
+        reason: Some(reason),
+    };
+    let receipt = receipt(house, bill, moved, number, at);
+    receipts::insert_receipt(tx, For::Bounce(refund.id), &receipt)?;
+    tx.emit(event::refund(topic, "refund_bounced", refund)?);
+    tx.audit("refund_bounced", ("refund", refund.id.0), &refund)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What became of money that goes back by card, from whoever says so: the provider's notice or our own
-//! look. A refund ends once; until the provider says that the customer has it, it is pending.
+//! look. A refund ends once; until the provider says that the customer has it, it is pending. A bank
+//! may send it back after that, once, too.
 
 use edge::App;
 use kernel::ids::{PaymentId, RefundId, VenueId};
@@ -8,7 +9,7 @@ use pg::{ToSql, Tx};
 
 use crate::PaymentError;
 use crate::bill::locked_bill;
-use crate::give_back::{end, give_up};
+use crate::give_back::{bounce, end, give_up};
 use crate::model::RefundStatus;
 use crate::provider::{ReturnNotice, ReturnStatus, Returned};
 use crate::refund_payment::reopen_if_void;
@@ -62,33 +63,34 @@ async fn apply(
         .await?;
     let refund = refund.first().ok_or(PaymentError::NoSuchRefund)?;
     let (mut bill, mut refund) = (locked_bill(&bill)?, refunds::refund(refund)?);
-    let payment = refund.payment_id;
-    if refund.status != RefundStatus::Pending {
-        errands::delete_errand(tx, id.0)?;
-        let failed = matches!(returned.status, ReturnStatus::Failed(_));
-        if failed && refund.status == RefundStatus::Succeeded {
-            // A provider that said that the customer has it, and had it sent back by the bank.
-            metrics::counter!("payments_refunds_bounced_total").increment(1);
-            tracing::error!(refund = %id, "payments.refund came back after it was done");
-        }
-        return Ok(payment);
-    }
+    let (payment, reference) = (refund.payment_id, returned.reference.clone());
     let house = house::house(&houses)?;
     let topic = till.settlers().topic(&bill.subject.kind);
-    match &returned.status {
-        ReturnStatus::UnderWay => {
-            errands::name_refund(tx, id.0, returned.reference.clone())?;
+    match (refund.status, &returned.status) {
+        (RefundStatus::Pending, ReturnStatus::UnderWay) => {
+            errands::name_refund(tx, id.0, reference)?;
             return Ok(payment);
         }
-        ReturnStatus::Done => {
+        (RefundStatus::Pending, ReturnStatus::Done) => {
             let taken = payments::one(tx, payment).await?.ok_or(PaymentError::NoSuchPayment)?;
-            reopen_if_void(tx, till, (&mut bill, &refund)).await?;
-            let reference = Some(returned.reference.clone());
-            let done = RefundEnd { reference, ..RefundEnd::default() };
+            reopen_if_void(tx, till, (&mut bill, &taken, &refund)).await?;
+            let done = RefundEnd { reference: Some(reference), ..RefundEnd::default() };
             end(tx, &house, (&mut bill, &taken, &mut refund), (done, topic)).await?;
         }
-        ReturnStatus::Failed(why) => {
+        (RefundStatus::Pending, ReturnStatus::Failed(why)) => {
             give_up(tx, &house, (&mut bill, &mut refund), (why.clone(), topic))?;
+        }
+        // A provider that said that the customer has it, and had it sent back by the bank.
+        (RefundStatus::Succeeded, ReturnStatus::Failed(why)) => {
+            metrics::counter!("payments_refunds_bounced_total").increment(1);
+            tracing::error!(refund = %id, "payments.refund came back after it was done");
+            let told = (reference, why.clone(), topic);
+            bounce(tx, &house, (&mut bill, &mut refund), told).await?;
+        }
+        // Told before.
+        _ => {
+            errands::delete_errand(tx, id.0)?;
+            return Ok(payment);
         }
     }
     errands::delete_errand(tx, id.0)?;

@@ -81,7 +81,7 @@ words! {
         Pending = "pending",
         /// The customer has it.
         Succeeded = "succeeded",
-        /// The provider refused: the venue still has it.
+        /// The provider refused, or the bank sent it back later: the venue has it.
         Failed = "failed",
     }
     /// What moved cash in a drawer besides payments.
@@ -125,6 +125,9 @@ pub struct BillView {
     pub pending: Money,
     /// Given back of what was paid.
     pub refunded: Money,
+    /// Was to go back and did not, because a bank or the provider refused: refund it again. Without
+    /// tips.
+    pub owed: Money,
     /// What nobody has paid or is paying.
     pub rest: Money,
     /// Where it stands.
@@ -155,6 +158,7 @@ impl From<&Bill> for BillView {
             paid: bill.money(bill.paid),
             pending: bill.money(bill.pending),
             refunded: bill.money(bill.refunded),
+            owed: bill.money(bill.owed),
             rest: bill.money(bill.rest()),
             status: bill.status,
             shares: Vec::new(),
@@ -276,7 +280,12 @@ pub struct Refund {
     /// Why.
     #[schema(example = "The sauna was cold")]
     pub reason: String,
-    /// The number of its receipt, once it has succeeded.
+    /// Why it failed, in the provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "the refund failed: lost_or_stolen_card")]
+    pub failure: Option<String>,
+    /// The number of its receipt, once it has succeeded; of the one that says that the bank sent it
+    /// back, once that has happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub receipt: Option<i64>,

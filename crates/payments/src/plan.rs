@@ -126,6 +126,7 @@ mod tests {
             paid: 0,
             pending: 0,
             refunded: 0,
+            owed: 0,
             currency: euro(0).currency,
             status: BillStatus::Open,
             version: 1,

@@ -28,6 +28,8 @@ pub enum ReceiptKind {
     Refund,
     /// A payment was taken back.
     Void,
+    /// Money that was given back came back from the customer's bank.
+    Bounce,
 }
 
 /// A receipt as it was handed out.
@@ -80,7 +82,7 @@ pub struct Receipt {
     pub change: Option<Money>,
     /// What is still to be paid after it.
     pub rest: Money,
-    /// Why money was given back.
+    /// Why money was given back, or came back from a bank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
@@ -134,11 +136,13 @@ pub(crate) fn receipt(
 /// The rows of the lower half, with their words: the same on paper and on screen.
 fn sums(receipt: &Receipt) -> Vec<(&'static str, Money)> {
     let back = receipt.kind != ReceiptKind::Payment;
+    let bounced = receipt.kind == ReceiptKind::Bounce;
     let some = |name, money: Option<Money>| money.map(|money| (name, money));
     let unless_zero = |name, money: Money| (money.amount != 0).then_some((name, money));
     let total = Money { amount: receipt.due.amount - receipt.discount.amount, ..receipt.due };
     let off = Money { amount: -receipt.discount.amount, ..receipt.discount };
     let how = match (back, receipt.method) {
+        (true, _) if bounced => "Sent back by the bank",
         (true, _) => "Given back",
         (false, Method::Cash) => "Cash",
         (false, Method::Card) => "Card",
@@ -165,6 +169,7 @@ fn heading(receipt: &Receipt) -> String {
         ReceiptKind::Payment => format!("Receipt {number}"),
         ReceiptKind::Refund => format!("Refund, receipt {number}"),
         ReceiptKind::Void => format!("Void, receipt {number}"),
+        ReceiptKind::Bounce => format!("Refund bounced, receipt {number}"),
     }
 }
 

@@ -233,6 +233,9 @@ fn check(found: &Found, wish: Wish) -> Result<(i64, i64), PaymentError> {
         check_voidable(found)?;
         return Ok((taken.amount, taken.tip));
     };
+    if taken.voided {
+        return Err(PaymentError::Voided);
+    }
     for money in [amount, tip].into_iter().flatten() {
         if money.currency != taken.currency {
             return Err(PaymentError::OtherCurrency(money.currency, taken.currency));
@@ -261,17 +264,15 @@ pub(crate) fn check_left(
     Ok((amount, tip))
 }
 
-/// All of it is there, in the open drawer that it went into, and the bill is not closed.
+/// All of it is there, in the open drawer that it went into, and the bill is not closed. What was
+/// voided and came back from a bank is no business of the bill's any more.
 pub(crate) fn check_voidable(found: &Found) -> Result<(), PaymentError> {
     let taken = &found.taken;
     let whole = taken.back_amount == 0 && taken.back_tip == 0 && taken.under_way == 0;
     let drawer_open = taken.drawer.is_none()
         || found.drawer.as_ref().is_some_and(|it| it.status == DrawerStatus::Open);
-    if whole && drawer_open && found.bill.status != BillStatus::Closed {
-        Ok(())
-    } else {
-        Err(PaymentError::NotVoidable)
-    }
+    let open = taken.voided || found.bill.status != BillStatus::Closed;
+    if whole && drawer_open && open { Ok(()) } else { Err(PaymentError::NotVoidable) }
 }
 
 fn wait_for_second(tx: &mut Tx, found: &Found, back: Back) -> Result<Refund, PaymentError> {
@@ -285,6 +286,7 @@ fn wait_for_second(tx: &mut Tx, found: &Found, back: Back) -> Result<Refund, Pay
         amount: taken.money(back.amount),
         tip: taken.money(back.tip),
         reason: back.reason,
+        failure: None,
         receipt: None,
         made_by: back.made_by,
         decided_by: None,
@@ -310,7 +312,7 @@ pub(crate) async fn carry_out(
     if taken.method == Method::Card {
         tx.emit(event::refund(topic, "refund_started", &refund)?);
     } else {
-        reopen_if_void(tx, till, (&mut bill, &refund)).await?;
+        reopen_if_void(tx, till, (&mut bill, &taken, &refund)).await?;
         let drawer = drawer.filter(|_| taken.method == Method::Cash).map(|drawer| drawer.id);
         if taken.method == Method::Cash && house.settings.drawer_required && drawer.is_none() {
             return Err(PaymentError::NoOpenDrawer);
@@ -322,13 +324,13 @@ pub(crate) async fn carry_out(
     Ok(refund)
 }
 
-/// A void takes the payment out of the bill, which is to be paid again.
+/// A void takes the payment out of the bill, once, which is to be paid again.
 pub(crate) async fn reopen_if_void(
     tx: &mut Tx,
     till: &Till,
-    (bill, refund): (&mut Bill, &Refund),
+    (bill, taken, refund): (&mut Bill, &Taken, &Refund),
 ) -> Result<(), PaymentError> {
-    if refund.kind != RefundKind::Void {
+    if refund.kind != RefundKind::Void || taken.voided {
         return Ok(());
     }
     bill.paid -= refund.amount.amount;

@@ -64,7 +64,9 @@ pub struct DayReport {
     pub cashiers: Vec<CashierSum>,
     /// What went back, by method.
     pub refunds: Vec<RefundSum>,
-    /// Taken with tips, less what went back.
+    /// What banks sent back of it, also of earlier days, by method.
+    pub bounced: Vec<RefundSum>,
+    /// Taken with tips, less what went back and did not bounce.
     pub net: Money,
     /// The first receipt of the day; absent on a day without one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -191,6 +191,7 @@ pub async fn take_payment(
         back_amount: 0,
         back_tip: 0,
         under_way: 0,
+        voided: false,
     };
     payments::insert_payment(tx, &taken)?;
     if let Some(voucher) = taken.voucher {

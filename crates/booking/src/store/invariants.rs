@@ -59,12 +59,12 @@ pg::statements! {
         order by id limit $2";
     // What was paid for a booking that is over is on its way back, or about to be by the sweep.
     PAID_IS_GIVEN = "select l.venue_id, l.id::text as id,
-            format('%s of %s paid, %s given back, and the booking is %s', l.paid, l.due, l.refunded,
-                coalesce(b.status, 'not there')) as detail
+            format('%s of %s paid, %s given back, %s owed, and the booking is %s', l.paid, l.due,
+                l.refunded, l.owed, coalesce(b.status, 'not there')) as detail
         from booking.bill l left join booking.booking b on b.venue_id = l.venue_id and b.id = l.id
         where ($1::uuid is null or l.venue_id = $1) and $3::bigint is not null
           and (l.status = 'settled' and b.status is distinct from 'confirmed' and b.sweep_at is null
-               or l.status = 'closed' and l.refunded < l.paid)
+               or l.status = 'closed' and l.refunded + l.owed < l.paid)
         order by id limit $2";
     CONFIRMED_IS_PAID = "select b.venue_id, b.id::text as id,
             format('it is confirmed and its bill is %s', coalesce(l.status, 'not there')) as detail

@@ -214,6 +214,13 @@ impl PaymentError {
                  on. Refund it instead."
                     .to_owned(),
             ),
+            Self::Voided => (
+                409,
+                "payments.voided",
+                "The payment was voided before",
+                "The bank sent the money back. Void it once more to give it back: all of it goes."
+                    .to_owned(),
+            ),
             Self::SamePerson => (
                 403,
                 "payments.same_person",

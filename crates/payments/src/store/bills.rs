@@ -16,17 +16,17 @@ pg::statements! {
             (venue_id, kind, id, title, lines, due, currency, house_currency, secret_hash, opened_at)
         select $1, $2, $3, $4, $5, $6, $7, v.currency, $8, $9
         from payments.venue v where v.venue_id = $1";
-    LOCK_BILL = "select kind, id, title, lines, due, discount, paid, pending, refunded,
+    LOCK_BILL = "select kind, id, title, lines, due, discount, paid, pending, refunded, owed,
             currency::text, status, secret_hash, version
         from payments.bill where venue_id = $1 and kind = $2 and id = $3 for update";
     // The payment leads to its bill; the bill is what is locked.
     LOCK_BILL_OF_PAYMENT = "select b.kind, b.id, b.title, b.lines, b.due, b.discount, b.paid,
-            b.pending, b.refunded, b.currency::text, b.status, b.secret_hash, b.version
+            b.pending, b.refunded, b.owed, b.currency::text, b.status, b.secret_hash, b.version
         from payments.payment p join payments.bill b
             on b.venue_id = p.venue_id and b.kind = p.kind and b.id = p.subject_id
         where p.venue_id = $1 and p.id = $2 for update of b";
     LOCK_BILL_OF_REFUND = "select b.kind, b.id, b.title, b.lines, b.due, b.discount, b.paid,
-            b.pending, b.refunded, b.currency::text, b.status, b.secret_hash, b.version
+            b.pending, b.refunded, b.owed, b.currency::text, b.status, b.secret_hash, b.version
         from payments.payment p join payments.bill b
             on b.venue_id = p.venue_id and b.kind = p.kind and b.id = p.subject_id
         where p.venue_id = $1
@@ -36,12 +36,12 @@ pg::statements! {
                        select q.payment_id from payments.refund_request q
                        where q.venue_id = $1 and q.id = $2)
         for update of b";
-    FIND_BILL = "select kind, id, title, lines, due, discount, paid, pending, refunded,
+    FIND_BILL = "select kind, id, title, lines, due, discount, paid, pending, refunded, owed,
             currency::text, status, secret_hash, version
         from payments.bill where venue_id = $1 and kind = $2 and id = $3";
     UPDATE_BILL = "update payments.bill
         set lines = $4, due = $5, discount = $6, paid = $7, pending = $8, refunded = $9,
-            status = $10, version = $11
+            status = $10, version = $11, owed = $12
         where venue_id = $1 and kind = $2 and id = $3";
     INSERT_DISCOUNT = "insert into payments.discount
             (venue_id, id, kind, subject_id, amount, basis_points, reason, given_by, given_at)
@@ -59,6 +59,7 @@ pub(crate) fn bill(row: &Row) -> Result<Bill, DbError> {
         paid: row.col("paid")?,
         pending: row.col("pending")?,
         refunded: row.col("refunded")?,
+        owed: row.col("owed")?,
         currency: currency(row)?,
         status: BillStatus::from_name(row.col("status")?).unwrap_or(BillStatus::Closed),
         secret_hash: row.col("secret_hash")?,
@@ -131,6 +132,7 @@ pub(crate) fn update_bill(tx: &mut Tx, bill: &mut Bill) -> Result<(), DbError> {
         bill.refunded,
         bill.status.as_str(),
         bill.version,
+        bill.owed,
     ];
     tx.change(UPDATE_BILL, row);
     Ok(())

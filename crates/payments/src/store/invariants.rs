@@ -25,10 +25,13 @@ pg::statements! {
                     select r.venue_id, r.payment_id,
                         bool_or(r.kind = 'void' and x.status = 'succeeded') as voided,
                         sum(r.amount) filter (where r.kind = 'refund'
-                            and x.status is distinct from 'failed') as refunded
+                            and x.status is distinct from 'failed' and b.refund_id is null)
+                            as refunded
                     from payments.refund r
                     left join payments.refund_outcome x
                         on x.venue_id = r.venue_id and x.refund_id = r.id
+                    left join payments.refund_bounce b
+                        on b.venue_id = r.venue_id and b.refund_id = r.id
                     group by r.venue_id, r.payment_id) r
                     on r.venue_id = p.venue_id and r.payment_id = p.id
                 group by p.venue_id, p.kind, p.subject_id) m
@@ -57,6 +60,25 @@ pg::statements! {
           and (p.back_amount > p.amount or p.back_tip > p.tip
                or p.back_amount + p.back_tip > 0 and p.outcome is distinct from 'succeeded')
         order by id limit $2";
+    // It may have been made good with another payment's money, so it is not more than either.
+    OWED_IS_LEFT = "with money as (
+            select p.venue_id, p.kind, p.subject_id, sum(p.amount - p.back_amount) as unreturned,
+                coalesce(sum(f.failed), 0) as failed
+            from payments.payment_state p
+            left join lateral (
+                select sum(r.amount) as failed from payments.refund_state r
+                where r.venue_id = p.venue_id and r.payment_id = p.id and r.status = 'failed') f
+                on true
+            where p.outcome = 'succeeded' and ($1::uuid is null or p.venue_id = $1)
+            group by p.venue_id, p.kind, p.subject_id)
+        select b.venue_id, b.kind || ' ' || b.id as id,
+            format('%s owed; %s of what was taken is there, and %s did not go back', b.owed,
+                coalesce(m.unreturned, 0), coalesce(m.failed, 0)) as detail
+        from payments.bill b
+        left join money m on m.venue_id = b.venue_id and m.kind = b.kind and m.subject_id = b.id
+        where ($1::uuid is null or b.venue_id = $1) and $3::bigint is not null
+          and b.owed > greatest(least(coalesce(m.unreturned, 0), coalesce(m.failed, 0)), 0)
+        order by id limit $2";
     RECEIPTS_DENSE = "with numbers as (
             select venue_id, count(*) as receipts, max(number) as last from payments.receipt
             where $1::uuid is null or venue_id = $1 group by venue_id)
@@ -73,11 +95,14 @@ pg::statements! {
             where status = 'succeeded' and ($1::uuid is null or venue_id = $1)
             union all
             select venue_id, refund_id, receipt from payments.refund_outcome
-            where status = 'succeeded' and ($1::uuid is null or venue_id = $1))
+            where status = 'succeeded' and ($1::uuid is null or venue_id = $1)
+            union all
+            select venue_id, refund_id, receipt from payments.refund_bounce
+            where $1::uuid is null or venue_id = $1)
         select e.venue_id, e.id::text as id, format('there is no receipt %s for it', e.receipt) as detail
         from ended e
         left join payments.receipt r on r.venue_id = e.venue_id and r.number = e.receipt
-            and coalesce(r.payment_id, r.refund_id) = e.id
+            and coalesce(r.payment_id, r.refund_id, r.bounce_id) = e.id
         where r.number is null and $3::bigint is not null
         order by id limit $2";
     DRAWER_IS_PAYMENTS = "with cash as (
@@ -159,6 +184,7 @@ pub const CHECKS: &[Check] = &[
     check("payments.bill_sums", "A bill's sums are those of its lines and payments", BILL_SUMS),
     check("payments.settled_is_paid", "A bill is settled when it is paid, once", SETTLED_IS_PAID),
     check("payments.refunds_within", "No more goes back than was paid", REFUNDS_WITHIN),
+    check("payments.owed_is_left", "What is owed is what did not go back", OWED_IS_LEFT),
     check("payments.receipts_dense", "Receipts are numbered without gaps", RECEIPTS_DENSE),
     check("payments.money_has_receipt", "Whatever moved has its receipt", MONEY_HAS_RECEIPT),
     check("payments.drawer_is_payments", "A drawer holds what was put into it", DRAWER_IS_PAYMENTS),

@@ -61,6 +61,8 @@ pub(crate) struct Taken {
     pub(crate) back_tip: i64,
     /// Refunds of it that have not ended.
     pub(crate) under_way: i64,
+    /// Its bill counts it no more. If the bank has sent the money back, there is something left of it.
+    pub(crate) voided: bool,
 }
 
 impl Taken {
@@ -135,6 +137,7 @@ pub(crate) fn taken(row: &Row) -> Result<Taken, DbError> {
         back_amount: row.col("back_amount")?,
         back_tip: row.col("back_tip")?,
         under_way: row.col("under_way")?,
+        voided: row.col("voided")?,
     })
 }
 

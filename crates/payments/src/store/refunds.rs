@@ -22,6 +22,9 @@ pg::statements! {
     INSERT_REFUND_OUTCOME = "insert into payments.refund_outcome
             (venue_id, refund_id, status, receipt, reference, reason, drawer_id, given_by, at, day)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    INSERT_BOUNCE = "insert into payments.refund_bounce
+            (venue_id, refund_id, receipt, reference, reason, at, day)
+        values ($1, $2, $3, $4, $5, $6, $7)";
     FIND_REFUND = "select * from payments.refund_state where venue_id = $1 and id = $2";
     WAITING_OF_PAYMENT = "select count(*) as waiting from payments.refund_state
         where venue_id = $1 and payment_id = $2 and status = 'waiting'";
@@ -44,6 +47,7 @@ pub(crate) fn refund(row: &Row) -> Result<Refund, DbError> {
         amount: money(row.col("amount")?),
         tip: money(row.col("tip")?),
         reason: row.col("reason")?,
+        failure: row.col("failure")?,
         receipt: row.col("receipt")?,
         made_by: row.col("made_by")?,
         decided_by: row.col("decided_by")?,
@@ -124,6 +128,26 @@ pub(crate) fn insert_refund_outcome(
         day,
     ];
     tx.change(INSERT_REFUND_OUTCOME, row);
+    Ok(())
+}
+
+/// Writes down that a bank has sent it back, as `refund` says of itself.
+pub(crate) fn insert_bounce(
+    tx: &mut Tx,
+    refund: &Refund,
+    reference: String,
+    day: Date,
+) -> Result<(), DbError> {
+    let row = params![
+        tx.venue()?,
+        refund.id,
+        refund.receipt,
+        reference,
+        refund.failure.clone(),
+        tx.now(),
+        day,
+    ];
+    tx.change(INSERT_BOUNCE, row);
     Ok(())
 }
 

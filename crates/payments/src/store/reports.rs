@@ -27,6 +27,12 @@ pg::statements! {
         join payments.payment p on p.venue_id = r.venue_id and p.id = r.payment_id
         where o.venue_id = $1 and o.day = $2 and o.status = 'succeeded'
         group by p.method order by p.method";
+    BOUNCES_OF_DAY = "select p.method, count(*) as refunds, sum(r.amount + r.tip)::bigint as sum
+        from payments.refund_bounce b
+        join payments.refund r on r.venue_id = b.venue_id and r.id = b.refund_id
+        join payments.payment p on p.venue_id = r.venue_id and p.id = r.payment_id
+        where b.venue_id = $1 and b.day = $2
+        group by p.method order by p.method";
     RECEIPTS_OF_DAY = "select min(number) as first, max(number) as last from payments.receipt
         where venue_id = $1 and day = $2 having count(*) > 0";
 }
@@ -55,11 +61,12 @@ pub(crate) async fn day_report(
 ) -> Result<DayReport, DbError> {
     let venue = q.venue()?;
     let params: [&(dyn ToSql + Sync); 2] = [&venue, &day];
-    let [methods, cashiers, refunds, receipts] = q
+    let [methods, cashiers, refunds, bounced, receipts] = q
         .pipeline([
             Query::new(METHODS_OF_DAY, &params),
             Query::new(CASHIERS_OF_DAY, &params),
             Query::new(REFUNDS_OF_DAY, &params),
+            Query::new(BOUNCES_OF_DAY, &params),
             Query::new(RECEIPTS_OF_DAY, &params),
         ])
         .await?;
@@ -79,14 +86,17 @@ pub(crate) async fn day_report(
         Ok::<_, DbError>(RefundSum { method: method(row)?, refunds, sum })
     };
     let refunds = refunds.iter().map(back).collect::<Result<Vec<_>, _>>()?;
+    let bounced = bounced.iter().map(back).collect::<Result<Vec<_>, _>>()?;
     let taken: i64 = methods.iter().map(|sum| sum.amount.amount + sum.tip.amount).sum();
-    let given: i64 = refunds.iter().map(|sum| sum.sum.amount).sum();
+    let sum = |sums: &[RefundSum]| sums.iter().map(|sum| sum.sum.amount).sum::<i64>();
+    let given = sum(&refunds) - sum(&bounced);
     let numbers = receipts.first();
     Ok(DayReport {
         day,
         methods,
         cashiers: cashiers.iter().map(cashier).collect::<Result<_, _>>()?,
         refunds,
+        bounced,
         net: money(taken - given),
         first_receipt: numbers.map_or(Ok(None), |row| row.col("first"))?,
         last_receipt: numbers.map_or(Ok(None), |row| row.col("last"))?,

@@ -43,6 +43,7 @@ const BREAKS: &[(&str, &str)] = &[
         where payment_id is not null",
     ),
     ("payments.receipts_dense", "delete from payments.receipt where number = 1"),
+    ("payments.owed_is_left", "update payments.bill set owed = 1"),
     ("payments.refunds_within", "update payments.refund set amount = 1000000"),
     ("payments.nobody_waits_for_nothing", "delete from payments.outcome"),
     (
@@ -124,6 +125,9 @@ fn broken(found: &Value) -> Vec<String> {
     bad.filter_map(|check| check["name"].as_str().map(str::to_owned)).collect()
 }
 
+/// How often the same is broken until it is seen.
+const TRIES_MAX: usize = 5;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_broken_by_hand_is_named() -> Result<()> {
     let bed = Bed::start(1).await?;
@@ -145,13 +149,18 @@ async fn whatever_is_broken_by_hand_is_named() -> Result<()> {
     let mut before: Vec<String> = Vec::new();
     for (name, how) in BREAKS {
         assert!(!before.iter().any(|it| it == name), "{name} was broken before it was tried");
-        sql.run("set session_replication_role = replica; begin").await?;
-        sql.run(how).await.with_context(|| (*name).to_owned())?;
-        sql.run("commit").await?;
-        let found = till.house.owner().get(&path).await?.expect(200)?;
-        let all = broken(&found);
+        let (mut all, mut tries) = (Vec::new(), 0);
+        // A sweep may have mended it before anybody has looked.
+        while !all.iter().any(|it| it == name) && tries < TRIES_MAX {
+            tries += 1;
+            sql.run("set session_replication_role = replica; begin").await?;
+            sql.run(how).await.with_context(|| format!("{name}, try {tries}, {all:?}"))?;
+            sql.run("commit").await?;
+            let found = till.house.owner().get(&path).await?.expect(200)?;
+            all = broken(&found);
+            assert_eq!(found["holds"], all.is_empty());
+        }
         assert!(all.iter().any(|it| it == name), "{name} is not seen, only {all:?}");
-        assert_eq!(found["holds"], false);
         before = all;
     }
     let cashier = till.cashier.get(&path).await?;

@@ -68,6 +68,7 @@ mod old_paths;
 mod openapi;
 mod operations;
 mod payments;
+mod payments_bounced;
 mod payments_cards;
 mod payments_midnight;
 mod payments_race;
