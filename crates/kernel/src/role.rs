@@ -281,7 +281,7 @@ permissions! {
     HandleOrders: staff + Manager + Therapist + Cashier / Till;
     /// Take the next customer who pays, and their money.
     SettleOrders: staff + Manager + Cashier / Till;
-    /// Take an order over from whoever has it.
+    /// Take an order over from whoever has it, and erase whose it was.
     SuperviseOrders: staff + Manager;
     /// Take money for orders.
     TakePayments: staff + Manager + Cashier / Till;

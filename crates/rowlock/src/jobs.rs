@@ -28,6 +28,8 @@ const WATCH_DEVICES_EVERY: Duration = Duration::from_secs(5);
 const FORGET_SCANS_EVERY: Duration = Duration::from_mins(10);
 /// How often the doors are looked after.
 const WATCH_DOORS_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether customers are to be forgotten.
+const FORGET_CUSTOMERS_EVERY: Duration = Duration::from_secs(1);
 /// How often mails that are due are looked for.
 const SEND_MAILS_EVERY: Duration = Duration::from_secs(1);
 /// How often the heads of the audit chains are noted in this worker's log.
@@ -126,6 +128,11 @@ fn spas(app: &App) {
     every("forget_names", spa::forget_names::FORGET_NAMES_EVERY, move || {
         let app = forgetter.clone();
         async move { spa::forget_names::forget_names(&app).await.map_err(|error| error.to_string()) }
+    });
+    let eraser = app.clone();
+    every("forget_customers", FORGET_CUSTOMERS_EVERY, move || {
+        let app = eraser.clone();
+        async move { crate::person::forget_customers(&app).await.map_err(|error| error.to_string()) }
     });
     let sweeper = app.clone();
     every("send_home", spa::sweep_claims::SEND_HOME_EVERY, move || {

@@ -297,6 +297,7 @@ pub(crate) const OPERATIONS: &[(&str, Permission)] = &[
     ("finishOrder", Permission::ServeOrders),
     ("handBackOrder", Permission::HandleOrders),
     ("keepOrder", Permission::HandleOrders),
+    ("eraseCustomer", Permission::SuperviseOrders),
     ("takeOverOrder", Permission::SuperviseOrders),
     ("claimNextPayment", Permission::SettleOrders),
     ("getTherapistQueue", Permission::ReadQueues),

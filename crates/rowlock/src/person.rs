@@ -266,6 +266,31 @@ async fn erase(
     }
 }
 
+/// One round of the job that takes away what told of customers of a spa who have no account and were
+/// erased: what staff wrote at the till, and the words of the logs.
+///
+/// # Errors
+/// When PostgreSQL is away or busy: the next round does it.
+pub(crate) async fn forget_customers(app: &App) -> Result<(), PersonError> {
+    let task = WriteTask::job("forget_customers", Scope::job());
+    let forgotten = app.db().write(&task, async |tx| {
+        let orders = spa::erase_customer::claim_erased(tx).await?;
+        // An order stands for its customer, who is nobody else here.
+        let Some(first) = orders.first().copied() else { return Ok(Heads(Vec::new())) };
+        let mut things = payments::erase_person::erase_person(tx, &orders).await?;
+        things.extend(orders);
+        let heads = tx.forget_person(first, &things).await?.heads;
+        identity::note_forgotten(tx, &heads);
+        Ok::<_, PersonError>(Heads(heads))
+    });
+    if let Outcome::Done { value: Heads(heads), .. } = forgotten.await? {
+        for (venue, until) in heads {
+            app.bus().publish_control(Control::EventsForgotten { venue, until });
+        }
+    }
+    Ok(())
+}
+
 /// `rowlock person`
 #[derive(Clone, Subcommand)]
 pub(crate) enum PersonCommand {

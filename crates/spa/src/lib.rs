@@ -10,6 +10,7 @@ pub mod claim_next;
 pub mod claim_payment;
 mod code;
 pub mod create_order;
+pub mod erase_customer;
 pub mod erase_person;
 pub mod error;
 mod event;
@@ -77,6 +78,7 @@ pub use settle::Orders;
     create_order::post_order,
     reads::get_order,
     cancel_order::post_cancel,
+    erase_customer::post_erase,
     claim_next::post_next,
     call_order::post_call,
     call_order::post_no_show,
@@ -133,6 +135,7 @@ fn visit_routes(cfg: &mut ServiceConfig) {
     cfg.service(create_order::post_order)
         .service(reads::get_order)
         .service(cancel_order::post_cancel)
+        .service(erase_customer::post_erase)
         .service(claim_next::post_next)
         .service(call_order::post_call)
         .service(call_order::post_no_show)

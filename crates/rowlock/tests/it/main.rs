@@ -74,6 +74,7 @@ mod payments_midnight;
 mod payments_race;
 mod payments_returns;
 mod personal;
+mod personal_customers;
 mod personal_spa;
 mod presence;
 mod rates;

@@ -230,7 +230,7 @@ async fn every_column_with_words_is_known_to_name_people_or_not() -> Result<()> 
 }
 
 /// Every table that has the word anywhere.
-async fn tables_with(sql: &Sql, word: &str) -> Result<Vec<String>> {
+pub(crate) async fn tables_with(sql: &Sql, word: &str) -> Result<Vec<String>> {
     let tables = "select c.oid::regclass::text from pg_class c
         join pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ('r', 'p') and not c.relispartition

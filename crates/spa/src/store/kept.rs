@@ -2,7 +2,8 @@
 //! ordered, and therapists.
 
 use jiff::Timestamp;
-use kernel::ids::UserId;
+use jiff::civil::Date;
+use kernel::ids::{OrderId, UserId};
 use pg::{Columns, DbError, Query, Reader, Row, Tx, params};
 use uuid::Uuid;
 
@@ -21,6 +22,16 @@ pg::statements! {
     // Their events say by whom they were served, by name; older ones are gone by themselves.
     SERVED = "select distinct order_id from spa.stay
         where therapist_id = $1 and lower(therapist_during) > $2";
+    FIND_OF_DAY = "select id from spa.order where venue_id = $1 and day = $2 and code = $3";
+    // Whoever changes the order has its lock: the words are gone for good, and not written again.
+    ERASE_ORDER = "update spa.order
+        set name = null, note = null, reason = null, forget_since = $3, version = version + 1
+        where venue_id = $1 and id = $2 returning id";
+    // Of all venues: what one worker has taken the others leave to it.
+    CLAIM_ERASED = "update spa.order o set forget_since = null
+        from (select e.venue_id, e.id from spa.order e where e.forget_since is not null
+            order by e.forget_since limit $1 for update skip locked) due
+        where o.venue_id = due.venue_id and o.id = due.id returning o.id";
     // Of all venues; what one worker has locked the others leave to it.
     FORGET_NAMES = "update spa.order o set name = null, note = null
         from (select n.venue_id, n.id from spa.order n
@@ -64,6 +75,28 @@ pub(crate) async fn erase(
     tx.execute(ERASE_THERAPIST, &[&user]).await?;
     let served = ids(&tx.query(SERVED, &[&user, &told_since]).await?, "order_id")?;
     Ok(Erased { orders, served })
+}
+
+/// The order of that code on that day.
+pub(crate) async fn find_of_day(
+    tx: &mut Tx,
+    day: Date,
+    code: &str,
+) -> Result<Option<OrderId>, DbError> {
+    let venue = tx.venue()?;
+    let rows = tx.query(FIND_OF_DAY, &[&venue, &day, &code]).await?;
+    rows.first().map(|row| row.col("id")).transpose()
+}
+
+/// Takes the words out of an order; whether it is there.
+pub(crate) async fn erase_order(tx: &mut Tx, id: OrderId) -> Result<bool, DbError> {
+    let (venue, now) = (tx.venue()?, tx.now());
+    Ok(!tx.execute(ERASE_ORDER, &[&venue, &id, &now]).await?.is_empty())
+}
+
+/// Erased orders whose traces elsewhere are to go in this transaction, at most `limit`.
+pub(crate) async fn claim_erased(tx: &mut Tx, limit: i64) -> Result<Vec<Uuid>, DbError> {
+    ids(&tx.execute(CLAIM_ERASED, &[&limit]).await?, "id")
 }
 
 /// Forgets names and notes of visits that were over so many days ago, at most `limit`.
