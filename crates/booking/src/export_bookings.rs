@@ -48,7 +48,10 @@ pub(crate) struct Export {
     operation_id = "exportBookings", tag = "booking", params(ShowPath, Export),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The file", content_type = "text/csv", body = String),
+        (status = 200, description = "The file", content(
+            (String = "text/csv"),
+            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         ReadRefusals
     )
 )]

@@ -13,7 +13,7 @@ use edge::Rejection;
 use edge::rejection::no_such_route;
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::{Modify, OpenApi, PartialSchema};
 use utoipa_swagger_ui::Config;
 
 use crate::config::Openapi;
@@ -86,6 +86,7 @@ pub(crate) fn openapi() -> Value {
     for path in paths.into_iter().flat_map(|paths| paths.values_mut()) {
         for operation in path.as_object_mut().into_iter().flat_map(|path| path.values_mut()) {
             secure(operation);
+            show_files(operation);
         }
     }
     legacy::add_to(&mut document);
@@ -115,6 +116,19 @@ fn secure(operation: &mut Value) {
         operation.insert("security".into(), security);
         operation.insert("x-permission".into(), permission.name().into());
         operation.insert("x-who-may".into(), who.into());
+    }
+}
+
+/// A file is no list of numbers, as which `Vec<u8>` would be shown.
+fn show_files(operation: &mut Value) {
+    let numbers = serde_json::to_value(Vec::<u8>::schema()).unwrap_or_default();
+    let mut parts = vec![operation];
+    while let Some(part) = parts.pop() {
+        let Some(part) = part.as_object_mut() else { continue };
+        if part.get("schema") == Some(&numbers) {
+            part.insert("schema".into(), serde_json::json!({"type": "string", "format": "binary"}));
+        }
+        parts.extend(part.values_mut());
     }
 }
 
@@ -260,5 +274,14 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "merged, one of them wins and the other is a lie: {wrong:?}");
+    }
+
+    #[test]
+    fn files_are_bytes_and_no_lists_of_numbers() {
+        let document = openapi();
+        let path = "/paths/~1api~1v1~1venues~1{venue}~1tickets~1{ticket}~1qr/get/responses/200";
+        let picture = document.pointer(&format!("{path}/content/image~1png/schema"));
+        let bytes = serde_json::json!({"type": "string", "format": "binary"});
+        assert_eq!(picture, Some(&bytes));
     }
 }

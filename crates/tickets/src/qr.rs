@@ -42,6 +42,8 @@ pub struct QrFormat {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The picture", content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
+        (status = 409, content_type = "application/problem+json",
+            body = kernel::problem::ProblemBody, description = "Revoked: it has no code"),
         ReadRefusals
     )
 )]

@@ -163,6 +163,8 @@ pub(crate) async fn get_held(
     operation_id = "showTicketQr", tag = "tickets", params(TicketPath, TicketSecret, QrFormat),
     responses(
         (status = 200, description = "The picture", content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
+        (status = 409, content_type = "application/problem+json",
+            body = kernel::problem::ProblemBody, description = "Revoked: it has no code"),
         ReadRefusals
     )
 )]
