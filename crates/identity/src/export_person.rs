@@ -5,6 +5,7 @@ use kernel::ids::{InvitationId, SessionId, UserId};
 use pg::Reader;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::IdentityError;
 use crate::model::{Membership, User};
@@ -54,15 +55,24 @@ pub struct InvitationKept {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoginKept {
+    /// Its id here.
+    pub id: Uuid,
     /// The provider.
     pub issuer: String,
     /// What it calls the person.
     pub subject: String,
+    /// The address that it named when the login was linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub email: Option<String>,
     /// Since when it opens the account.
     #[serde(with = "kernel::time::instant")]
     #[schema(value_type = String, format = DateTime)]
     pub linked_at: Timestamp,
 }
+
+/// Logins of one person that are read.
+pub(crate) const LOGINS_MAX: i64 = 200;
 
 /// What is kept of a person as a user.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -92,7 +102,7 @@ pub async fn export_person(q: &mut Reader, user: UserId) -> Result<PersonKept, I
     let found = users::find_user(q, user).await?.ok_or(pg::DbError::UserGone)?;
     let memberships = users::list_memberships(q, user).await?;
     let sessions = people::list_sessions(q, user).await?;
-    let logins = oidc::list_logins(q, user).await?;
+    let logins = oidc::list_logins(q, user, LOGINS_MAX).await?;
     let invitations = people::list_invitations(q, &found.email).await?;
     Ok(PersonKept { user: found, memberships, sessions, logins, invitations })
 }

@@ -32,6 +32,15 @@ pub(crate) fn login_linked(to: &str, provider: &str, public_url: &str) -> Mail {
     mail(to, &format!("Sign-in with {provider}"), text, "login_linked")
 }
 
+/// A login at a provider opens the account no more.
+pub(crate) fn login_unlinked(to: &str, provider: &str, public_url: &str) -> Mail {
+    let text = format!(
+        "{provider} does not sign you in to this account any more.\n\n\
+         If it was not you, choose a new password at once:\n{public_url}/forgot-password\n"
+    );
+    mail(to, &format!("No sign-in with {provider}"), text, "login_unlinked")
+}
+
 /// Invites to a venue.
 pub(crate) fn invitation(
     (to, role): (&str, Role),

@@ -54,6 +54,7 @@ mod set_up;
 mod state;
 pub mod store;
 mod task;
+mod unlink_login;
 mod watch_devices;
 mod watch_revocations;
 mod withdraw_invitation;
@@ -98,6 +99,8 @@ pub use watch_revocations::Watch;
     begin_oidc::get_start,
     finish_oidc::get_callback,
     exchange_oidc::post_exchange,
+    unlink_login::list_logins,
+    unlink_login::delete_login,
     reads::get_me,
     change_password::post_password,
     request_reset::post_reset_request,
@@ -161,7 +164,9 @@ fn oidc_routes(cfg: &mut ServiceConfig) {
     cfg.service(begin_oidc::get_providers)
         .service(begin_oidc::get_start)
         .service(finish_oidc::get_callback)
-        .service(exchange_oidc::post_exchange);
+        .service(exchange_oidc::post_exchange)
+        .service(unlink_login::list_logins)
+        .service(unlink_login::delete_login);
 }
 
 /// Devices, from their code to their tokens.

@@ -18,6 +18,9 @@ use crate::{IdentityError, letters};
 /// Characters of a name that is taken over from a provider.
 const NAME_MAX_CHARS: usize = 120;
 
+/// Bytes of an address that is kept beside a login.
+const EMAIL_MAX_BYTES: usize = 254;
+
 /// Why nobody is signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoWay {
@@ -108,7 +111,9 @@ pub(crate) async fn link_login(
             user
         }
     };
-    if !oidc::insert_login(tx, (&claims.issuer, &claims.subject), user.id).await? {
+    // The address is the provider's word for the login, and opens nothing.
+    let told = claims.email.as_deref().filter(|email| email.len() <= EMAIL_MAX_BYTES);
+    if !oidc::insert_login(tx, (&claims.issuer, &claims.subject, told), user.id).await? {
         return Err(IdentityError::EmailTaken);
     }
     tx.audit("login_linked", ("user", user.id.0), &json!({ "provider": provider.id }))?;

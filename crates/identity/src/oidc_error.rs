@@ -26,6 +26,12 @@ pub enum OidcError {
     /// Another browser began it, or another provider answers.
     #[error("the trip is another's")]
     OtherTrip,
+    /// The user has no such login.
+    #[error("there is no such login")]
+    NoSuchLogin,
+    /// Without it nobody would get into the account.
+    #[error("it is the last way to sign in")]
+    LastLogin,
     /// The code was never given, was used, is too old, or somebody else's.
     #[error("the code is over")]
     CodeOver,
@@ -69,6 +75,19 @@ impl OidcError {
                 "identity.other_sign_in",
                 "This sign-in was begun elsewhere",
                 "It ends in the browser, and with the provider, that it was begun with. Begin anew.",
+            ),
+            Self::NoSuchLogin => Problem::new(
+                404,
+                "identity.no_such_login",
+                "There is no such login",
+                "You have none with this id, or it was unlinked. List your logins anew.",
+            ),
+            Self::LastLogin => Problem::new(
+                409,
+                "identity.last_login",
+                "It is the last way to sign in",
+                "The account has no password. Choose one through a mailed link, with POST \
+                 /api/v1/auth/password/reset-request, or link another login first.",
             ),
             Self::CodeOver => Problem::new(
                 410,

@@ -22,6 +22,8 @@ pub(crate) const OPERATIONS: &[(&str, Permission)] = &[
     ("beginOidc", Enter),
     ("finishOidc", Enter),
     ("exchangeOidc", Enter),
+    ("listLogins", ActForSelf),
+    ("unlinkLogin", ActForSelf),
     ("getMe", ActForSelf),
     ("changePassword", ActForSelf),
     ("requestPasswordReset", Enter),

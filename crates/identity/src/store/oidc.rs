@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use kernel::ids::UserId;
 use pg::{Columns, DbError, Reader, Row, Tx, params};
+use uuid::Uuid;
 
 use crate::export_person::LoginKept;
 
@@ -22,10 +23,11 @@ pg::statements! {
         from identity.oidc_flow where code_hash = $1 for update";
     SPEND_CODE = "update identity.oidc_flow set spent_at = $2 where code_hash = $1";
     FIND_LOGIN = "select user_id from identity.oidc_login where issuer = $1 and subject = $2";
-    INSERT_LOGIN = "insert into identity.oidc_login (issuer, subject, user_id, linked_at)
-        values ($1, $2, $3, $4) on conflict do nothing returning user_id";
-    LIST_LOGINS = "select issuer, subject, linked_at from identity.oidc_login
-        where user_id = $1 order by issuer, subject";
+    INSERT_LOGIN = "insert into identity.oidc_login (issuer, subject, user_id, linked_at, email)
+        values ($1, $2, $3, $4, $5) on conflict do nothing returning user_id";
+    LIST_LOGINS = "select id, issuer, subject, email, linked_at from identity.oidc_login
+        where user_id = $1 order by linked_at, id limit $2";
+    DELETE_LOGIN = "delete from identity.oidc_login where user_id = $1 and id = $2";
     ERASE_LOGINS = "delete from identity.oidc_login where user_id = $1";
     ERASE_FLOWS = "delete from identity.oidc_flow where user_id = $1";
     FORGET_FLOWS = "delete from identity.oidc_flow where expires_at < now() - interval '1 hour'";
@@ -122,28 +124,46 @@ pub(crate) async fn find_login(
     rows.first().map(|row| row.col("user_id")).transpose()
 }
 
-/// Whether the login was free: then it is the user's.
+/// Whether the login was free: then it is the user's. `email` is what the provider calls them.
 pub(crate) async fn insert_login(
     tx: &mut Tx,
-    (issuer, subject): (&str, &str),
+    (issuer, subject, email): (&str, &str, Option<&str>),
     user: UserId,
 ) -> Result<bool, DbError> {
     let now = tx.now();
-    let rows = tx.execute(INSERT_LOGIN, &[&issuer, &subject, &user, &now]).await?;
+    let rows = tx.execute(INSERT_LOGIN, &[&issuer, &subject, &user, &now, &email]).await?;
     Ok(!rows.is_empty())
 }
 
-pub(crate) async fn list_logins(q: &mut Reader, user: UserId) -> Result<Vec<LoginKept>, DbError> {
-    let rows = q.query(LIST_LOGINS, &[&user]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(LoginKept {
-                issuer: row.col("issuer")?,
-                subject: row.col("subject")?,
-                linked_at: row.col("linked_at")?,
-            })
-        })
-        .collect()
+fn login(row: &Row) -> Result<LoginKept, DbError> {
+    Ok(LoginKept {
+        id: row.col("id")?,
+        issuer: row.col("issuer")?,
+        subject: row.col("subject")?,
+        email: row.col("email")?,
+        linked_at: row.col("linked_at")?,
+    })
+}
+
+pub(crate) async fn list_logins(
+    q: &mut Reader,
+    user: UserId,
+    limit: i64,
+) -> Result<Vec<LoginKept>, DbError> {
+    q.query(LIST_LOGINS, &[&user, &limit]).await?.iter().map(login).collect()
+}
+
+/// The same under the lock of the user.
+pub(crate) async fn logins_of(
+    tx: &mut Tx,
+    user: UserId,
+    limit: i64,
+) -> Result<Vec<LoginKept>, DbError> {
+    tx.query(LIST_LOGINS, &[&user, &limit]).await?.iter().map(login).collect()
+}
+
+pub(crate) fn delete_login(tx: &mut Tx, user: UserId, id: Uuid) {
+    tx.change(DELETE_LOGIN, params![user, id]);
 }
 
 pub(crate) fn erase_logins(tx: &mut Tx, user: UserId) {

@@ -28,7 +28,8 @@ pg::statements! {
     DEACTIVATE = "update identity.user set active = false, deactivated_by = $2
         where id = $1 and active";
     REACTIVATE = "update identity.user set active = true, deactivated_by = null where id = $1";
-    // Whoever opens a venue takes their own row: two at the same moment do not both find room.
+    // Whoever opens a venue takes their own row: two at the same moment do not both find room. So
+    // does whoever unlinks a login: one is left.
     LOCK_USER = "select id from identity.user where id = $1 for update";
     LIST_OWNED = "select venue_id from identity.member
         where user_id = $1 and active and role = 'owner' order by venue_id";
@@ -134,6 +135,11 @@ pub(crate) fn reactivate(tx: &mut Tx, user: UserId) {
 /// The venues that the user owns, in the order of their ids. The scope has to be the user's own.
 pub(crate) async fn list_owned(tx: &mut Tx, user: UserId) -> Result<Vec<VenueId>, DbError> {
     tx.query(LIST_OWNED, &[&user]).await?.iter().map(|row| row.col("venue_id")).collect()
+}
+
+/// Locks the user's own row.
+pub(crate) async fn lock_user(tx: &mut Tx, user: UserId) -> Result<(), DbError> {
+    tx.query(LOCK_USER, &[&user]).await.map(drop)
 }
 
 /// The same under the lock of the user's own row.

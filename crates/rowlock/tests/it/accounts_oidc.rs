@@ -16,13 +16,13 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Workers that know two providers.
-struct Field {
-    bed: Bed,
+pub(crate) struct Field {
+    pub(crate) bed: Bed,
     _providers: oidc::Providers,
 }
 
 impl Field {
-    async fn make(options: BedOptions) -> Result<Self> {
+    pub(crate) async fn make(options: BedOptions) -> Result<Self> {
         let names = ["acme", "umbrella"];
         let log = std::env::temp_dir().join(format!("rowlock-oidc-{}.log", uuid::Uuid::new_v4()));
         let providers = oidc::Providers::start(&names, API, &log)?;
@@ -76,7 +76,7 @@ impl Field {
     }
 
     /// The tokens of somebody who signs in.
-    async fn tokens(&self, provider: &str, who: &str) -> Result<Value> {
+    pub(crate) async fn tokens(&self, provider: &str, who: &str) -> Result<Value> {
         let told = self.told(provider, who).await?;
         let code = told.get("code").with_context(|| format!("no code: {told:?}"))?;
         self.exchange(code, VERIFIER).await?.expect(200)

@@ -10,6 +10,7 @@
 mod accounts;
 mod accounts_attacks;
 mod accounts_invitations;
+mod accounts_logins;
 mod accounts_mail;
 mod accounts_oidc;
 mod accounts_scale;
