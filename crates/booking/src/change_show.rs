@@ -2,7 +2,6 @@
 
 use actix_web::{patch, web};
 use edge::body::Errors;
-use edge::limits::{PAY_MAX_SECS, PAY_MIN_SECS};
 use edge::{
     Actor, Answer, App, Body, Done, IfMatch, Input, OnceIfGiven, Path, Rejection, WriteRefusals,
     can,
@@ -13,7 +12,7 @@ use pg::Tx;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::create_show::check_common;
+use crate::create_show::{check_common, check_currency};
 use crate::model::{Show, ShowPayment, ShowStatus};
 use crate::reads::ShowPath;
 use crate::store::shows;
@@ -59,10 +58,7 @@ impl Input for ChangeShow {
         if let Some(name) = &self.name {
             errors.text(name, "/name", (1, 200));
         }
-        check_common(self.description.as_deref(), self.hold_secs, errors);
-        let pays = self.pay_secs.is_none_or(|secs| (PAY_MIN_SECS..=PAY_MAX_SECS).contains(&secs));
-        let detail = "A booking waits a minute to three days for its payment.";
-        errors.require(pays, "/paySecs", "range", detail);
+        check_common(self.description.as_deref(), (self.hold_secs, self.pay_secs), errors);
         errors.require(
             self.status != Some(ShowStatus::Cancelled),
             "/status",
@@ -139,16 +135,6 @@ pub async fn change_show(
     shows::update_show(tx, &show)?;
     tx.emit(event::show("show_updated", "changed", &show)?);
     Ok(show)
-}
-
-/// Bills are in the venue's own currency.
-async fn check_currency(tx: &mut Tx, show: &Show) -> Result<(), BookingError> {
-    let house = payments::bill::house_currency(tx).await?;
-    if house.as_str() == show.currency {
-        Ok(())
-    } else {
-        Err(BookingError::NotHouseCurrency(house.as_str().to_owned()))
-    }
 }
 
 /// A cancelled show stays cancelled; a show that was announced is not a draft again.

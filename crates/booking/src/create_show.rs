@@ -2,6 +2,7 @@
 
 use actix_web::{post, web};
 use edge::body::Errors;
+use edge::limits::{PAY_MAX_SECS, PAY_MIN_SECS};
 use edge::{
     Actor, Answer, App, Body, Created, Input, OnceIfGiven, Path, Rejection, WriteRefusals, can,
 };
@@ -20,8 +21,7 @@ use crate::{BookingError, event};
 /// How long a hold lasts unless the show says otherwise, in seconds.
 const HOLD_DEFAULT_SECS: i32 = 120;
 
-/// How long a booking waits for its payment unless the show says otherwise, in seconds. The table
-/// has the same default.
+/// How long a booking waits for its payment unless the show says otherwise, in seconds.
 const PAY_DEFAULT_SECS: i32 = 900;
 
 /// What a show is.
@@ -43,22 +43,46 @@ pub struct CreateShow {
     /// How long a hold lasts, in seconds; 120 unless given.
     #[schema(nullable = false, minimum = 30, maximum = 900)]
     pub hold_secs: Option<i32>,
+    /// `required`: bookings are pending until they are paid; `none` unless given. In the venue's
+    /// own currency only.
+    #[schema(nullable = false)]
+    pub payment: Option<ShowPayment>,
+    /// How long a booking waits for its payment and keeps its seats, in seconds; 900 unless given.
+    #[schema(nullable = false, minimum = 60, maximum = 259_200)]
+    pub pay_secs: Option<i32>,
 }
 
 impl Input for CreateShow {
     fn check(&self, errors: &mut Errors) {
         errors.text(&self.name, "/name", (1, 200));
-        check_common(self.description.as_deref(), self.hold_secs, errors);
+        check_common(self.description.as_deref(), (self.hold_secs, self.pay_secs), errors);
     }
 }
 
 /// The rules that making and changing a show share.
-pub(crate) fn check_common(description: Option<&str>, hold: Option<i32>, errors: &mut Errors) {
+pub(crate) fn check_common(
+    description: Option<&str>,
+    (hold, pay): (Option<i32>, Option<i32>),
+    errors: &mut Errors,
+) {
     if let Some(text) = description {
         errors.text(text, "/description", (0, 4000));
     }
     let holds = hold.is_none_or(|secs| (30..=900).contains(&secs));
     errors.require(holds, "/holdSecs", "range", "A hold lasts 30 to 900 seconds.");
+    let pays = pay.is_none_or(|secs| (PAY_MIN_SECS..=PAY_MAX_SECS).contains(&secs));
+    let detail = "A booking waits a minute to three days for its payment.";
+    errors.require(pays, "/paySecs", "range", detail);
+}
+
+/// Bills are in the venue's own currency.
+pub(crate) async fn check_currency(tx: &mut Tx, show: &Show) -> Result<(), BookingError> {
+    let house = payments::bill::house_currency(tx).await?;
+    if house.as_str() == show.currency {
+        Ok(())
+    } else {
+        Err(BookingError::NotHouseCurrency(house.as_str().to_owned()))
+    }
 }
 
 /// Create a show
@@ -95,10 +119,13 @@ pub async fn create_show(tx: &mut Tx, cmd: &CreateShow) -> Result<Show, BookingE
         currency: cmd.currency.as_str().to_owned(),
         seat_count: 0,
         tickets: false,
-        payment: ShowPayment::None,
-        pay_secs: PAY_DEFAULT_SECS,
+        payment: cmd.payment.unwrap_or(ShowPayment::None),
+        pay_secs: cmd.pay_secs.unwrap_or(PAY_DEFAULT_SECS),
         version: 1,
     };
+    if show.payment == ShowPayment::Required {
+        check_currency(tx, &show).await?;
+    }
     shows::insert_show(tx, &show, now)?;
     tx.emit(event::show("show_created", "created", &show)?);
     Ok(show)

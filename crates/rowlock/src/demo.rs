@@ -224,6 +224,8 @@ async fn create(tx: &mut Tx) -> Result<edge::Done<Show>, BookingError> {
         starts_at: tx.now() + jiff::SignedDuration::from_hours(24 * AHEAD_DAYS),
         currency: "EUR".parse().map_err(|_| BookingError::NoSuchShow)?,
         hold_secs: None,
+        payment: None,
+        pay_secs: None,
     };
     create_show(tx, &cmd).await.map(edge::Done)
 }

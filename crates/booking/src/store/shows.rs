@@ -24,8 +24,9 @@ pg::statements! {
         where venue_id = $1 and id > $2 and ($4 or status <> 'draft')
         order by id limit $3";
     INSERT_SHOW = "insert into booking.show
-            (venue_id, id, name, description, starts_at, status, hold_secs, currency, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            (venue_id, id, name, description, starts_at, status, hold_secs, currency, created_at,
+             payment, pay_secs)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     UPDATE_SHOW = "update booking.show
         set name = $3, description = $4, starts_at = $5, status = $6, hold_secs = $7, version = $8,
             tickets = $9, payment = $10, pay_secs = $11
@@ -109,6 +110,8 @@ pub(crate) fn insert_show(tx: &mut Tx, show: &Show, now: Timestamp) -> Result<()
         show.hold_secs,
         show.currency.clone(),
         now,
+        show.payment.as_str(),
+        show.pay_secs,
     ];
     tx.change(INSERT_SHOW, new);
     Ok(())

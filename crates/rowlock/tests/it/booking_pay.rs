@@ -263,11 +263,46 @@ async fn what_costs_nothing_or_is_not_to_be_paid_is_confirmed_at_once() -> Resul
     // Bills are in the venue's currency.
     let new = json!({"name": "Abroad", "startsAt": "2099-02-01T19:00:00.000000Z",
         "currency": "USD"});
+    let mut paid_abroad = new.clone();
+    paid_abroad["payment"] = json!("required");
+    let refused = owner.post(sale.house.path("/shows"), paid_abroad).await?;
+    refused.refused(422, "booking.not_house_currency")?;
     let abroad = owner.post(sale.house.path("/shows"), new).await?.expect(201)?;
     let path = sale.house.path(&format!("/shows/{}", text(&abroad, "/id")?));
     let refused = owner.patch(path, json!({"payment": "required"})).await?;
     refused.refused(422, "booking.not_house_currency")?;
     audited(&sale.house).await
+}
+
+#[tokio::test]
+async fn a_show_is_made_to_be_paid() -> Result<()> {
+    let bed = Bed::start(1).await?;
+    let house = bed.house().await?;
+    let new = |rule: Value| {
+        let mut body = json!({"name": "Winter Gala", "startsAt": "2099-02-01T19:00:00.000000Z",
+            "currency": "EUR"});
+        body.as_object_mut()
+            .into_iter()
+            .for_each(|it| it.extend(rule.as_object().cloned().unwrap_or_default()));
+        house.owner().post(house.path("/shows"), body)
+    };
+    let usual = new(json!({})).await?.expect(201)?;
+    assert_eq!((&usual["payment"], &usual["paySecs"]), (&json!("none"), &json!(900)));
+    for wrong in [json!({"paySecs": 59}), json!({"paySecs": 259_201})] {
+        new(wrong).await?.refused(422, "invalid")?;
+    }
+    assert!([400, 422].contains(&new(json!({"payment": "maybe"})).await?.status));
+    let made = new(json!({"payment": "required", "paySecs": 600})).await?.expect(201)?;
+    assert_eq!((&made["payment"], &made["paySecs"]), (&json!("required"), &json!(600)));
+    let sale = Sale { show: text(&made, "/id")?, house: house.clone() };
+    assert_eq!(house.owner().get(sale.path("")).await?.expect(200)?, made);
+    let gala = json!({"code": "gala", "name": "Gala", "price": euro(PRICE)});
+    let plan = json!({"plan": {"categories": [gala], "blocks": blocks(1, 4)}});
+    house.owner().put(sale.path("/layout"), plan).await?.expect(200)?;
+    house.owner().patch(sale.path(""), json!({"status": "on_sale"})).await?.expect(200)?;
+    let clerk = house.member("box_office").await?;
+    book(&sale, &clerk, &["T1-1"]).await?.cash(&clerk, None).await?.expect(201)?;
+    audited(&house).await
 }
 
 #[tokio::test]
