@@ -136,7 +136,7 @@ async fn wait_for_seats(
     user: UserId,
     cmd: &WaitForSeats,
 ) -> Result<Waiting, BookingError> {
-    let show = shows::look_at_show(tx, show).await?.ok_or(BookingError::NoSuchShow)?;
+    let show = shows::lock_show_as_it_is(tx, show).await?.ok_or(BookingError::NoSuchShow)?;
     let now = tx.now();
     show.check_on_sale(now)?;
     let waiting = Waiting {

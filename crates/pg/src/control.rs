@@ -10,7 +10,7 @@ use kernel::event::Batch;
 /// What can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// `for update` disappears from every statement.
+    /// `for update`, and `for share`, disappear from every statement.
     RowLocks,
     /// Commits do not wait for the disk.
     DurableCommits,
@@ -100,7 +100,8 @@ pub(crate) fn text(sql: &'static str) -> Cow<'static, str> {
 }
 
 fn without_locks(sql: &str) -> String {
-    let lock = ["for update", "for no key update"].into_iter().find(|lock| sql.contains(lock));
+    let locks = ["for update", "for no key update", "for share"];
+    let lock = locks.into_iter().find(|lock| sql.contains(lock));
     let Some((before, after)) = lock.and_then(|lock| sql.split_once(lock)) else {
         return sql.to_owned();
     };
@@ -123,6 +124,7 @@ mod tests {
         );
         assert_eq!(without_locks("select 1 from a for update of a"), "select 1 from a ");
         assert_eq!(without_locks("select 1 from a for no key update"), "select 1 from a ");
+        assert_eq!(without_locks("select 1 from a for share"), "select 1 from a ");
         assert_eq!(
             without_locks("select 1 from a for update skip locked").trim(),
             "select 1 from a"

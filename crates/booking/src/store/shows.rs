@@ -18,6 +18,11 @@ pg::statements! {
     LOCK_SHOW = "select id, name, description, starts_at, status, hold_secs, currency::text,
             seat_count, tickets, payment, pay_secs, version
         from booking.show where venue_id = $1 and id = $2 for no key update";
+    // Whoever begins to wait keeps the show as it is until they stand in the list: whoever cancels it
+    // meets them there. Many may do so at once.
+    LOCK_SHOW_AS_IT_IS = "select id, name, description, starts_at, status, hold_secs, currency::text,
+            seat_count, tickets, payment, pay_secs, version
+        from booking.show where venue_id = $1 and id = $2 for share";
     LIST_SHOWS = "select id, name, description, starts_at, status, hold_secs, currency::text,
             seat_count, tickets, payment, pay_secs, version
         from booking.show
@@ -83,10 +88,10 @@ pub(crate) async fn lock_show(tx: &mut Tx, id: ShowId) -> Result<Option<Show>, D
     tx.query(LOCK_SHOW, &[&venue, &id]).await?.first().map(show).transpose()
 }
 
-/// The show, without a lock: for a rule that changes nothing of it.
-pub(crate) async fn look_at_show(tx: &mut Tx, id: ShowId) -> Result<Option<Show>, DbError> {
+/// The show, which nobody changes or cancels until this transaction ends.
+pub(crate) async fn lock_show_as_it_is(tx: &mut Tx, id: ShowId) -> Result<Option<Show>, DbError> {
     let venue = tx.venue()?;
-    tx.query(FIND_SHOW, &[&venue, &id]).await?.first().map(show).transpose()
+    tx.query(LOCK_SHOW_AS_IT_IS, &[&venue, &id]).await?.first().map(show).transpose()
 }
 
 pub(crate) async fn list_shows(

@@ -1,10 +1,10 @@
-//! A show that is cancelled while people hold, book and cancel.
+//! A show that is cancelled while people hold, book, cancel and begin to wait.
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::json;
-use testkit::{Bed, Person};
+use testkit::{Answered, Bed, Person, Sql};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -67,4 +67,82 @@ async fn a_show_cancelled_in_a_crowd_of_24_leaves_nothing_and_never_deadlocks() 
         ensure!(!text.contains("pg_write_retries_total"), "a deadlock: {text}");
     }
     Ok(())
+}
+
+/// Shows that are cancelled in one test, each with a list of its own.
+const EVENINGS: usize = 6;
+
+/// All begin to wait at the moment when the show is cancelled. What they were answered.
+async fn waits(sale: &Sale, people: &[Person]) -> Result<Vec<Answered>> {
+    let owner = sale.house.owner().clone();
+    let (start, mut joining) = (Arc::new(Barrier::new(people.len() + 1)), JoinSet::new());
+    for (n, person) in people.iter().enumerate() {
+        let body = json!({"quantity": 2});
+        let ask = person.at(n % WORKERS).post(sale.path("/waitlist"), body);
+        let start = start.clone();
+        joining.spawn(async move {
+            start.wait().await;
+            ask.settled().await
+        });
+    }
+    let cancel = owner.post(sale.path("/cancel"), json!({}));
+    start.wait().await;
+    cancel.settled().await?.expect(200)?;
+    joining.join_all().await.into_iter().collect()
+}
+
+/// Places in the list of a show that does not take place.
+async fn left_behind(sql: &Sql) -> Result<i64> {
+    let waiting = "select count(*) from booking.waiting w
+        join booking.show s on s.venue_id = w.venue_id and s.id = w.show_id
+        where s.status = 'cancelled' and w.status in ('waiting', 'offered')";
+    sql.value(waiting, &[]).await
+}
+
+async fn people(bed: &Bed) -> Result<Vec<Person>> {
+    let mut people = Vec::new();
+    for _ in 0..PEOPLE {
+        people.push(bed.person().await?);
+    }
+    Ok(people)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_24_who_begin_to_wait_nobody_waits_for_a_show_that_is_cancelled() -> Result<()> {
+    let bed = Bed::start(WORKERS).await?;
+    let (house, sql, people) = (bed.house().await?, bed.sql().await?, people(&bed).await?);
+    let (mut dismissed, mut late) = (0, 0);
+    for _ in 0..EVENINGS {
+        let sale = Sale::of(house.clone(), blocks(1, 1)).await?;
+        for answer in waits(&sale, &people).await? {
+            if answer.status == 201 {
+                dismissed += 1;
+            } else {
+                answer.refused(409, "booking.not_on_sale")?;
+                late += 1;
+            }
+        }
+        assert_eq!(left_behind(&sql).await?, 0, "somebody waits for what never comes");
+    }
+    let left: i64 =
+        sql.value("select count(*) from booking.waiting where status = 'left'", &[]).await?;
+    assert_eq!(left, dismissed);
+    println!("{dismissed} were dismissed, {late} were told");
+    assert!(late > 0 && dismissed > 0, "all were early or all were late: the race was none");
+    Ok(())
+}
+
+/// The control: without the lock of the show some wait for a show that is cancelled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_lock_of_the_show_some_wait_for_a_cancelled_one() -> Result<()> {
+    let bed = Bed::with().workers(WORKERS).env("ROWLOCK_CONTROLS", "row_locks").start().await?;
+    let (house, sql, people) = (bed.house().await?, bed.sql().await?, people(&bed).await?);
+    for _ in 0..4 * EVENINGS {
+        let sale = Sale::of(house.clone(), blocks(1, 1)).await?;
+        waits(&sale, &people).await?;
+        if left_behind(&sql).await? > 0 {
+            return Ok(());
+        }
+    }
+    bail!("nobody waits for a cancelled show, so the other test proves nothing")
 }
