@@ -24,6 +24,7 @@ use crate::pass::{check_pass, use_pass};
 use crate::paying::{let_follow, open_bill, pay_by};
 use crate::reads::ShowPath;
 use crate::request::{Request, ask};
+use crate::request_seal::RequestSeal;
 use crate::settle::issue_tickets;
 use crate::store::{bookings, holds, seats};
 use crate::{BookingError, event, secret};
@@ -84,11 +85,12 @@ pub(crate) async fn post_booking(
     at: Path<ShowPath>,
     cmd: Body<BookSeats>,
     app: web::Data<App>,
+    seal: web::Data<RequestSeal>,
 ) -> Result<Either<Answer, Accepted>, Rejection> {
     let (show, user, standing) = (at.show, actor.user()?, actor.standing);
     let once = once.of(&cmd);
     let later = || Command::BookSeats { show, sent: (*cmd).clone() };
-    if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), later).await? {
+    if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), (&seal, later)).await? {
         return Ok(Either::Right(accepted));
     }
     let answer = app.rush(&actor, once, async move |tx| {

@@ -15,7 +15,7 @@ use kernel::ids::{RequestId, ShowId, UserId, VenueId};
 use kernel::problem::Problem;
 use kernel::role::{Needs, Standing, can};
 use kernel::scope::{Origin, Scope};
-use pg::{DbError, Reply, Tx, WriteTask};
+use pg::{Reply, Tx, WriteTask};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -26,6 +26,7 @@ use crate::hold_seats::{HoldSeats, hold_seats};
 use crate::hold_shows::{HoldShows, hold_shows};
 use crate::model::{Booking, Hold};
 use crate::request::named;
+use crate::request_seal::RequestSeal;
 use crate::store::requests::{self, Asked, Refused};
 
 /// Requests that one worker does at a time; so many connections it needs for them.
@@ -107,7 +108,7 @@ impl Reply for Made {
 }
 
 /// Takes requests from the stream and does them, until `going` says so.
-pub async fn carry_out(app: App, going: impl Fn() -> bool) {
+pub async fn carry_out(app: App, seal: RequestSeal, going: impl Fn() -> bool) {
     let Some(mut taker) = app.bus().work().taker() else { return };
     let lanes = Arc::new(Semaphore::new(LANES));
     while !going() {
@@ -116,10 +117,10 @@ pub async fn carry_out(app: App, going: impl Fn() -> bool) {
         drop(hand);
         for piece in taker.take(lanes.available_permits().max(1)).await {
             let Ok(hand) = Arc::clone(&lanes).acquire_owned().await else { return };
-            let app = app.clone();
+            let (app, seal) = (app.clone(), seal.clone());
             actix_web::rt::spawn(async move {
                 let settled = match named(&piece.text) {
-                    Some((venue, id)) => settle(&app, venue, id).await,
+                    Some((venue, id)) => settle(&app, &seal, (venue, id)).await,
                     None => Ok(()),
                 };
                 match settled {
@@ -137,7 +138,7 @@ pub async fn carry_out(app: App, going: impl Fn() -> bool) {
 ///
 /// # Errors
 /// When PostgreSQL is away or busy: the next round does it.
-pub async fn find_lost(app: &App) -> Result<(), BookingError> {
+pub async fn find_lost(app: &App, seal: &RequestSeal) -> Result<(), BookingError> {
     let idle = app.bus().work().waiting().await.unwrap_or(0) == 0;
     let found = RefCell::new(Vec::new());
     app.job("find_lost_requests", Scope::job(), async |tx| {
@@ -147,7 +148,7 @@ pub async fn find_lost(app: &App) -> Result<(), BookingError> {
     .await?;
     for (venue, id) in found.take() {
         metrics::counter!("booking_requests_found_total").increment(1);
-        if let Err(error) = settle(app, venue, id).await {
+        if let Err(error) = settle(app, seal, (venue, id)).await {
             tracing::debug!(%error, "a request is tried again");
         }
     }
@@ -167,16 +168,18 @@ pub async fn forget_old(app: &App) -> Result<(), BookingError> {
 }
 
 /// Does one request and closes it. An error: it is to be tried again.
-async fn settle(app: &App, venue: VenueId, id: RequestId) -> Result<(), Rejection> {
+async fn settle(
+    app: &App,
+    seal: &RequestSeal,
+    (venue, id): (VenueId, RequestId),
+) -> Result<(), Rejection> {
     let read = app.db().read(Scope::venue(venue, None), async |q| requests::find(q, id).await);
     // One that is not there was taken back, or is long forgotten.
     let Some(asked) = read.await? else { return Ok(()) };
-    let Some(command) = asked.body.as_deref().map(serde_json::from_str::<Command>) else {
-        return Ok(());
-    };
-    let outcome = match command {
-        Ok(command) => run(app, venue, &asked, command).await,
-        Err(error) => Err(Rejection::of(&DbError::Encode(error))),
+    let outcome = match seal.open(venue, &asked) {
+        Ok(None) => return Ok(()),
+        Ok(Some(command)) => run(app, venue, &asked, command).await,
+        Err(error) => Err(Rejection::of(&error)),
     };
     let Err(Rejection(problem)) = outcome else { return Ok(()) };
     let refusal = match problem.status {
@@ -240,19 +243,4 @@ fn too_late() -> Problem {
         "The server was too busy for ten minutes, and it will not be tried again. Ask anew, with a \
          fresh Idempotency-Key.",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_read_as_it_was_kept() {
-        let show = ShowId(uuid::Uuid::from_u128(7));
-        let sent: HoldSeats = serde_json::from_str(r#"{"best": {"quantity": 4}}"#).unwrap();
-        let command = Command::HoldSeats { show, sent };
-        let kept = serde_json::to_string(&command).unwrap();
-        let read: Command = serde_json::from_str(&kept).unwrap();
-        assert_eq!((read.name(), serde_json::to_string(&read).unwrap()), ("holdSeats", kept));
-    }
 }

@@ -29,6 +29,7 @@ use crate::model::{
 use crate::pass::{check_pass, use_pass};
 use crate::reads::ShowPath;
 use crate::request::{Request, ask};
+use crate::request_seal::RequestSeal;
 use crate::store::free::{self, Wanted};
 use crate::store::holds::NewHold;
 use crate::store::{holds, seats, shows};
@@ -162,11 +163,12 @@ pub(crate) async fn post_hold(
     at: Path<ShowPath>,
     cmd: Body<HoldSeats>,
     app: web::Data<App>,
+    seal: web::Data<RequestSeal>,
 ) -> Result<Either<Answer, Accepted>, Rejection> {
     let (show, user, standing) = (at.show, actor.user()?, actor.standing);
     let once = once.of(&cmd);
     let later = || Command::HoldSeats { show, sent: (*cmd).clone() };
-    if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), later).await? {
+    if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), (&seal, later)).await? {
         return Ok(Either::Right(accepted));
     }
     let answer = app.rush(&actor, once, async move |tx| {

@@ -21,6 +21,7 @@ use crate::model::{check_free, check_labels, check_whole};
 use crate::pass::use_pass;
 use crate::reads::VenuePath;
 use crate::request::{Request, ask};
+use crate::request_seal::RequestSeal;
 use crate::store::bundles::{self, LockedShow};
 use crate::store::seats;
 use crate::{BookingError, event, secret};
@@ -93,11 +94,12 @@ pub(crate) async fn post_hold_shows(
     _at: Path<VenuePath>,
     cmd: Body<HoldShows>,
     app: web::Data<App>,
+    seal: web::Data<RequestSeal>,
 ) -> Result<Either<Answer, Accepted>, Rejection> {
     let (user, standing) = (actor.user()?, actor.standing);
     let once = once.of(&cmd);
     let later = || Command::HoldShows { sent: (*cmd).clone() };
-    if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), later).await? {
+    if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), (&seal, later)).await? {
         return Ok(Either::Right(accepted));
     }
     let answer = app.rush(&actor, once, async move |tx| {

@@ -42,6 +42,7 @@ pub mod release_bundle;
 pub mod release_hold;
 mod release_withheld;
 pub mod request;
+pub mod request_seal;
 pub mod save_layout;
 pub mod seat_map;
 mod seat_maps;

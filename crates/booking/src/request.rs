@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::BookingError;
 use crate::carry_out::Command;
+use crate::request_seal::RequestSeal;
 use crate::store::requests::{self, Asked, NewRequest};
 
 /// Where a request stands.
@@ -102,7 +103,7 @@ pub(crate) async fn ask(
     app: &App,
     actor: &Actor<can::HoldSeats>,
     (prefer, once): (Prefer, Option<OnceKey>),
-    command: impl FnOnce() -> Command,
+    (seal, command): (&RequestSeal, impl FnOnce() -> Command),
 ) -> Result<Option<Accepted>, Rejection> {
     let Some(key) = once.filter(|_| prefer.later) else { return Ok(None) };
     match app.bus().work().is_full().await {
@@ -111,11 +112,11 @@ pub(crate) async fn ask(
         Ok(false) => {}
     }
     let command = command();
-    let body = serde_json::to_string(&command).map_err(DbError::from)?;
-    let id = RequestId::fresh(app.clock().now());
+    let (id, venue) = (RequestId::fresh(app.clock().now()), VenueId(actor.scope.venue_or_nil()));
+    let body_sealed = seal.seal((venue, id), &command).map_err(|error| Rejection::of(&error))?;
     let (user, device, hash) = (actor.user()?, actor.scope.device, key.body_hash.clone());
     let (route, operation) = (key.route.clone(), command.name());
-    let new = NewRequest { id, user, device, operation, key, body };
+    let new = NewRequest { id, user, device, operation, key, body_sealed };
     let kept = app
         .part(actor, async move |tx| {
             let asked = requests::insert_or_find(tx, &new).await?;
@@ -124,8 +125,7 @@ pub(crate) async fn ask(
             if same { Ok(Kept(asked)) } else { Err(BookingError::Db(DbError::KeyReused)) }
         })
         .await?;
-    let (Kept(asked), venue) = (kept.0, actor.scope.venue_or_nil());
-    let venue = VenueId(venue);
+    let Kept(asked) = kept.0;
     if asked.id == id && app.bus().work().add(&piece(venue, id)).await.is_err() {
         // Redis has gone since. Whoever has found it meanwhile does it under the same key.
         app.part(actor, async move |tx| {

@@ -8,6 +8,7 @@ use booking::carry_out::{FIND_LOST_EVERY, find_lost};
 use booking::expire_holds::{SWEEP_EVERY, expire_holds};
 use booking::move_lines::{self, MOVE_EVERY};
 use booking::offer_seats::offer_seats;
+use booking::request_seal::RequestSeal;
 use edge::App;
 
 use crate::anchor::{self, AnchorKey};
@@ -93,14 +94,15 @@ pub(crate) fn start(app: &App, keys: identity::Keys, watch: &identity::Watch, wo
 }
 
 /// What smooths a rush: requests that are done later, on connections of their own, and lines.
-pub(crate) fn rushes(app: &App, hands: &App, worker: &Worker) {
+pub(crate) fn rushes(app: &App, hands: &App, seal: &RequestSeal, worker: &Worker) {
     let going = worker.clone();
-    let carrying = booking::carry_out::carry_out(hands.clone(), move || going.is_going());
+    let carrying =
+        booking::carry_out::carry_out(hands.clone(), seal.clone(), move || going.is_going());
     actix_web::rt::spawn(carrying);
-    let finder = hands.clone();
+    let (finder, seal) = (hands.clone(), seal.clone());
     every("find_lost_requests", FIND_LOST_EVERY, move || {
-        let app = finder.clone();
-        async move { find_lost(&app).await.map_err(|error| error.to_string()) }
+        let (app, seal) = (finder.clone(), seal.clone());
+        async move { find_lost(&app, &seal).await.map_err(|error| error.to_string()) }
     });
     let mover = app.clone();
     every("move_lines", MOVE_EVERY, move || {

@@ -9,6 +9,7 @@ use actix_web::http::header;
 use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{App as Site, HttpServer, web};
 use anyhow::Context;
+use booking::request_seal::RequestSeal;
 use bus::Bus;
 use edge::rate::{Limiter, Rates};
 use edge::token::Keyring;
@@ -52,6 +53,7 @@ struct Parts {
     identity: identity::Identity,
     till: payments::Till,
     keeper: tickets::Keeper,
+    requests: RequestSeal,
     rates: Rates,
     scans_together: usize,
     worker: Worker,
@@ -81,6 +83,7 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let keyring = Keyring::new(clock.clone());
     let keys = keys(&jobs_db, &seal, &keyring).await?;
     let keeper = tickets::Keeper::new(Arc::clone(&seal));
+    let requests = RequestSeal::new(Arc::clone(&seal));
     admin::first_user(&jobs_db, &serve).await?;
     let hub = Hub::start(jobs_db.clone(), bus.clone(), incoming, clock.clone(), Limits::default());
     let worker = Worker::new(&serve, hub, metrics, ways);
@@ -94,7 +97,7 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let hands = DbConfig { pool_size: booking::carry_out::LANES, ..config.clone() };
     let hands = Db::new(&hands, rules.clone()).map_err(WrongSetting)?;
     let hands = App::new(hands, bus.clone(), keyring.clone(), identity::STANDING_SQL);
-    jobs::rushes(&app, &hands, &worker);
+    jobs::rushes(&app, &hands, &requests, &worker);
     let till = serve.cards.till()?;
     jobs::errands(&app, &till);
     jobs::tickets(&app, &keeper, &serve.identity().public_url);
@@ -111,6 +114,7 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
         identity,
         till,
         keeper,
+        requests,
         rates,
         scans_together: serve.scans_together,
         worker,
@@ -174,6 +178,7 @@ async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
             .app_data(web::Data::new(parts.worker.hub().clone()))
             .app_data(web::Data::new(parts.identity.clone()))
             .app_data(web::Data::new(parts.keeper.clone()))
+            .app_data(web::Data::new(parts.requests.clone()))
             .app_data(web::Data::new(Origins(parts.origins.clone())))
             .app_data(web::Data::new(parts.proxies.clone()))
             .app_data(web::Data::new(parts.till.clone()))

@@ -18,20 +18,20 @@ const FORGET_MAX: i64 = 10_000;
 pg::statements! {
     // The same request again is the same row.
     INSERT_REQUEST = "insert into booking.request
-            (venue_id, id, user_id, device_id, operation, key, route, body_hash, body, asked_at,
-             due_at)
+            (venue_id, id, user_id, device_id, operation, key, route, body_hash, body_sealed,
+             asked_at, due_at)
         select $1, $2, $3, $4, $5, $6, $7, $8, $9, now.at, now.at + $11::int * interval '1 second'
         from (select clock_timestamp() + $10::bigint * interval '1 microsecond' as at) now
         on conflict (venue_id, user_id, key) do nothing";
-    FIND_BY_KEY = "select id, user_id, device_id, operation, key, route, body_hash, body, asked_at,
-            done_at, refusal_status, refusal
+    FIND_BY_KEY = "select id, user_id, device_id, operation, key, route, body_hash, body, body_sealed,
+            asked_at, done_at, refusal_status, refusal
         from booking.request where venue_id = $1 and user_id = $2 and key = $3";
-    FIND_REQUEST = "select id, user_id, device_id, operation, key, route, body_hash, body, asked_at,
-            done_at, refusal_status, refusal
+    FIND_REQUEST = "select id, user_id, device_id, operation, key, route, body_hash, body, body_sealed,
+            asked_at, done_at, refusal_status, refusal
         from booking.request where venue_id = $1 and id = $2";
     // Nothing of it is kept but whose it is and where its answer stands.
     CLOSE_REQUEST = "update booking.request
-        set done_at = $3, body = null, refusal_status = $4, refusal = $5
+        set done_at = $3, body = null, body_sealed = null, refusal_status = $4, refusal = $5
         where venue_id = $1 and id = $2 and done_at is null";
     DELETE_REQUEST = "delete from booking.request
         where venue_id = $1 and id = $2 and done_at is null";
@@ -63,8 +63,10 @@ pub(crate) struct Asked {
     pub(crate) device: Option<DeviceId>,
     pub(crate) operation: String,
     pub(crate) key: OnceKey,
-    /// None when it is done.
+    /// None when it is done, or sealed.
     pub(crate) body: Option<String>,
+    /// None when it is done.
+    pub(crate) body_sealed: Option<Vec<u8>>,
     pub(crate) asked_at: Timestamp,
     pub(crate) done_at: Option<Timestamp>,
     /// A refusal that does not stand under the key.
@@ -91,6 +93,7 @@ fn asked(row: &Row) -> Result<Asked, DbError> {
             body_hash: row.col("body_hash")?,
         },
         body: row.col("body")?,
+        body_sealed: row.col("body_sealed")?,
         asked_at: row.col("asked_at")?,
         done_at: row.col("done_at")?,
         refusal: refusal.map(|(status, json)| Refused { status, json }),
@@ -104,7 +107,7 @@ pub(crate) struct NewRequest {
     pub(crate) device: Option<DeviceId>,
     pub(crate) operation: &'static str,
     pub(crate) key: OnceKey,
-    pub(crate) body: String,
+    pub(crate) body_sealed: Vec<u8>,
 }
 
 /// Keeps the request unless its key has one, and gives the one that its key has. One packet.
@@ -124,7 +127,7 @@ pub(crate) async fn insert_or_find(tx: &mut Tx, new: &NewRequest) -> Result<Aske
                     key,
                     route,
                     body_hash,
-                    &new.body,
+                    &new.body_sealed,
                     &offset,
                     &LOST_AFTER_SECS,
                 ],

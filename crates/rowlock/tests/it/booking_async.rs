@@ -111,12 +111,57 @@ async fn what_is_done_later_is_answered_as_at_once() -> Result<()> {
     assert_eq!(problem["current"]["seats"][0], json!({"id": "T1-1", "status": "sold"}));
     ana.get(path).await?.refused(404, "booking.no_such_request")?;
     later(ben.post(sale.path("/holds"), json!({"seats": []}))).await?.refused(422, "invalid")?;
-    let kept = "select count(*) from booking.request where body is not null";
+    let kept = "select count(*) from booking.request where num_nonnulls(body, body_sealed) > 0";
     assert_eq!(
         sql.value::<i64>(kept, &[]).await?,
         0,
         "names and secrets stay no longer than needed"
     );
+    Ok(())
+}
+
+/// The requests that hold any of these words, in any column.
+async fn that_say(sql: &Sql, words: &[&str]) -> Result<i64> {
+    let say = "select count(*) from booking.request r cross join unnest($1::text[]) as w(word)
+        where to_jsonb(r)::text like '%' || w.word || '%'
+           or position(convert_to(w.word, 'UTF8') in r.body_sealed) > 0";
+    sql.value(say, &[&words]).await
+}
+
+#[tokio::test]
+async fn what_waits_for_its_turn_is_sealed_in_the_table_and_gone_when_it_is_done() -> Result<()> {
+    let bed = Bed::start(1).await?;
+    are(&bed, "ready").await?;
+    let sale = Sale::of(bed.house().await?, blocks(1, 4)).await?;
+    let (ana, ben, sql) = (bed.person().await?, bed.person().await?, bed.sql().await?);
+    let held = sale.hold(&ana, &["T1-1"]).await?.expect(201)?;
+    let (hold, token) = (text(&held, "/id")?, text(&held, "/token")?);
+    stop_the_seats(&sql).await?;
+    let customer = json!({"name": "Ana Quilmes", "email": "quilmes@example.org"});
+    let body = json!({"hold": hold, "token": token, "customer": customer});
+    let booked = later(ana.post(sale.path("/bookings"), body)).await?;
+    let body = json!({"seats": ["T1-1"], "customer": {"name": "Ben Quilmes"}});
+    let refused = later(ben.post(sale.path("/bookings"), body)).await?;
+    let words = ["Quilmes", "quilmes@example.org", &*token];
+    let sealed =
+        "select count(*) from booking.request where body is null and body_sealed is not null";
+    assert_eq!((sql.value::<i64>(sealed, &[]).await?, that_say(&sql, &words).await?), (2, 0));
+    // The control: a worker of the release before kept them as they came.
+    let plain = json!({"operation": "bookSeats", "sent": {"token": token}}).to_string();
+    let keep = "update booking.request set body = $1, body_sealed = null where operation = $2";
+    sql.run("savepoint before").await?;
+    sql.execute(keep, &[&plain, &"bookSeats"]).await?;
+    assert_eq!(that_say(&sql, &words).await?, 2);
+    sql.run("rollback to savepoint before; commit").await?;
+
+    assert_eq!(outcome(&ana, &location(&booked)?).await?["status"], 201);
+    let refused = outcome(&ben, &location(&refused)?).await?;
+    assert_eq!(
+        (&refused["status"], &refused["body"]["code"]),
+        (&json!(409), &json!("booking.seats_taken"))
+    );
+    let left = "select count(*) from booking.request where num_nonnulls(body, body_sealed) > 0";
+    assert_eq!((sql.value::<i64>(left, &[]).await?, that_say(&sql, &words).await?), (0, 0));
     Ok(())
 }
 

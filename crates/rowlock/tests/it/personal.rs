@@ -17,6 +17,7 @@ const PERSONAL: &[(&str, &str)] = &[
     ("booking.booking.customer_email", "emptied"),
     ("booking.booking.customer_name", "blanked"),
     ("booking.request.body", "the row goes"),
+    ("booking.request.body_sealed", "the row goes"),
     ("booking.request.refusal", "the row goes"),
     ("booking.waiting.email", "emptied"),
     ("floor.guest.allergies", "emptied"),
