@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::GalaError;
-use crate::attempt::{self, Subjects};
+use crate::attempt;
 use crate::captain::Captain;
 use crate::chairs::Wish;
 use crate::error::{Fault, PairFault};
@@ -84,19 +84,18 @@ pub(crate) async fn post_guests(
     cmd: Body<FillTable>,
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
-    let (show, hash, subjects) = (at.show, token.hash(), Subjects::new(from, at.show));
-    let pairs = i32::try_from(cmd.tickets.len()).unwrap_or(i32::MAX);
-    admit(&app, &actor, show, &subjects, pairs).await?;
-    let counted = subjects.clone();
+    let (show, hash) = (at.show, token.hash());
+    let tried = admit(&app, &actor, (show, from), &cmd.tickets).await?;
+    let right = tried.clone();
     // Without a key: who sits at the table already stays, so a repeat changes nothing.
     let answer = app
         .write(&actor, None, async move |tx| {
             let filled = fill_table(tx, show, &hash, &cmd).await?;
-            attempt::forgive(tx, &counted, pairs)?;
+            attempt::welcome(tx, &right)?;
             Ok::<_, GalaError>(Done(filled))
         })
         .await;
-    settle(&app, &actor, &subjects, answer, pairs).await
+    settle(&app, &actor, tried, answer).await
 }
 
 async fn fill_table(

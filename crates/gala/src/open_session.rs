@@ -15,12 +15,13 @@ use edge::{
 };
 use jiff::{SignedDuration, Timestamp};
 use kernel::ids::{PartyId, ShowId, TicketId};
+use kernel::problem::Problem;
 use pg::Tx;
 use serde::{Deserialize, Serialize};
 use tickets::holders::{self, Holder};
 use utoipa::ToSchema;
 
-use crate::attempt::{self, Subjects};
+use crate::attempt::{self, Tried};
 use crate::error::{Fault, PairFault};
 use crate::model::{GalaGuest, GuestRow, TicketPair, check_pairs};
 use crate::seating::{booked_chair, told};
@@ -89,7 +90,8 @@ impl Versioned for GalaSession {}
 /// All tickets of the party at once, as they are written on them: case, spaces, accents and the
 /// order of the names do not matter. If one does not count, `errors` says which and why: `unknown`,
 /// `name_differs`, `unnamed`, `revoked`, or `already_seated` with the place. A guest belongs to the
-/// party that showed the ticket last. Wrong pairs make an address wait longer and longer.
+/// party that showed the ticket last. Wrong pairs make
+/// the ticket and the address wait longer and longer.
 #[utoipa::path(
     operation_id = "openGuestSession", tag = "gala", params(ShowPath), request_body = OpenSession,
     responses((status = 201, body = GalaSession), WriteRefusals)
@@ -102,60 +104,62 @@ pub(crate) async fn post_session(
     cmd: Body<OpenSession>,
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
-    let (show, subjects) = (at.show, Subjects::new(from, at.show));
-    let pairs = i32::try_from(cmd.tickets.len()).unwrap_or(i32::MAX);
-    admit(&app, &actor, show, &subjects, pairs).await?;
-    let counted = subjects.clone();
+    let show = at.show;
+    let tried = admit(&app, &actor, (show, from), &cmd.tickets).await?;
+    let right = tried.clone();
     let answer = app
         .write(&actor, None, async move |tx| {
             let session = open_session(tx, show, &cmd).await?;
-            attempt::forgive(tx, &counted, pairs)?;
+            attempt::welcome(tx, &right)?;
             Ok::<_, GalaError>(Created(session))
         })
         .await;
-    settle(&app, &actor, &subjects, answer, pairs).await
+    settle(&app, &actor, tried, answer).await
 }
 
 /// Counts the pairs before anybody looks at them.
 pub(crate) async fn admit(
     app: &App,
     actor: &Actor<can::ChooseTables>,
-    show: ShowId,
-    subjects: &Subjects,
-    pairs: i32,
-) -> Result<(), Rejection> {
-    let subjects = subjects.clone();
-    let counted = app.write(actor, None, async move |tx| {
+    (show, from): (ShowId, ClientAddress),
+    pairs: &[TicketPair],
+) -> Result<Tried, Rejection> {
+    let pairs = pairs.to_vec();
+    let counted = app.part(actor, async move |tx| {
         // Nothing is counted for shows that are not there: the rows would be a stranger's to fill.
         galas::look_at_gala(tx, show).await?.ok_or(GalaError::NoGala)?;
-        attempt::admit(tx, &subjects, pairs).await.map(|()| Gone)
+        attempt::admit(tx, show, from, &pairs).await
     });
-    counted.await.map(drop)
+    counted.await.map(|(tried, _)| tried)
 }
 
 /// What was right is forgiven, also where nothing came of it; what was wrong the show remembers.
 pub(crate) async fn settle(
     app: &App,
     actor: &Actor<can::ChooseTables>,
-    subjects: &Subjects,
+    tried: Tried,
     answer: Result<Answer, Rejection>,
-    pairs: i32,
 ) -> Result<Answer, Rejection> {
     let Err(Rejection(problem)) = &answer else { return answer };
-    let wrong = problem.errors.iter().filter(|error| error.code != "already_seated").count();
-    let wrong = i32::try_from(wrong).unwrap_or(i32::MAX);
     let refused = problem.code == "gala.tickets_refused";
-    let subjects = subjects.clone();
+    let wrong = wrong_pairs(problem);
     let noted = app.write(actor, None, async move |tx| {
         if refused {
-            attempt::note_failures(tx, &subjects, wrong)?;
+            attempt::note_failures(tx, &tried, &wrong)?;
         } else {
-            attempt::forgive(tx, &subjects, pairs)?;
+            attempt::forgive_all(tx, &tried)?;
         }
         Ok::<_, GalaError>(Gone)
     });
     noted.await?;
     answer
+}
+
+/// The pairs of which an answer says that they do not count.
+fn wrong_pairs(problem: &Problem) -> Vec<usize> {
+    let wrong = problem.errors.iter().filter(|error| error.code != "already_seated");
+    let at = |pointer: &str| pointer.strip_prefix("/tickets/")?.parse().ok();
+    wrong.filter_map(|error| at(&error.pointer)).collect()
 }
 
 /// The holder of each pair.

@@ -6,20 +6,33 @@ use pg::{Columns, DbError, Query, Row, Tx, params};
 use crate::attempt::Attempts;
 
 pg::statements! {
-    // A row that is not there cannot be locked, so it is made first.
-    OPEN_ATTEMPT = "insert into gala.attempt (venue_id, subject, failures, free_at, updated_at)
-        values ($1, $2, 0, 'epoch', 'epoch') on conflict do nothing";
-    // Attempts from one address are counted one after the other.
-    LOCK_ATTEMPT = "select failures, free_at, updated_at from gala.attempt
-        where venue_id = $1 and subject = $2 for update";
+    // A row that is not there cannot be locked, so it is made first. In the order of the subjects,
+    // like the lock: two parties of one address and with one ticket never cross.
+    OPEN_ATTEMPTS = "insert into gala.attempt (venue_id, subject, failures, free_at, updated_at)
+        select $1, s, 0, 'epoch', 'epoch' from unnest($2::text[]) s order by s
+        on conflict do nothing";
+    // Attempts from one address, or for one ticket, are counted one after the other.
+    LOCK_ATTEMPTS = "select subject, failures, free_at, updated_at from gala.attempt
+        where venue_id = $1 and subject = any($2) order by subject for update";
     // Only looked at: all guests of a show would queue at its row.
     SHOWS_ATTEMPTS = "select failures, free_at, updated_at from gala.attempt
         where venue_id = $1 and subject = $2";
-    UPDATE_ATTEMPT = "update gala.attempt set failures = $3, free_at = $4, updated_at = $5
-        where venue_id = $1 and subject = $2";
-    FORGIVE_ATTEMPTS = "update gala.attempt
-        set failures = greatest(0, failures - $3), free_at = least(free_at, $4)
-        where venue_id = $1 and subject = $2";
+    UPDATE_ATTEMPTS = "update gala.attempt a
+        set failures = n.failures, free_at = n.free_at, updated_at = n.updated_at
+        from unnest($2::text[], $3::int[], $4::timestamptz[], $5::timestamptz[])
+            as n(subject, failures, free_at, updated_at)
+        where a.venue_id = $1 and a.subject = n.subject";
+    // Locked in the same order as by whoever counts.
+    FORGIVE_ATTEMPTS = "with mine as (
+            select subject from gala.attempt where venue_id = $1 and subject = any($2)
+            order by subject for update)
+        update gala.attempt a
+        set failures = greatest(f.least, a.failures - f.pairs), free_at = least(a.free_at, $5)
+        from mine join unnest($2::text[], $3::int[], $4::int[]) as f(subject, pairs, least)
+            using (subject)
+        where a.venue_id = $1 and a.subject = mine.subject";
+    KNOW_TICKETS = "insert into gala.attempt (venue_id, subject, failures, free_at, updated_at)
+        select $1, s, 0, $3, $3 from unnest($2::text[]) s order by s on conflict do nothing";
     COUNT_SHOWS_FAILURES = "insert into gala.attempt (venue_id, subject, failures, free_at, updated_at)
         values ($1, $2, $3, $4, $5)
         on conflict (venue_id, subject) do update
@@ -37,38 +50,65 @@ fn attempts(row: &Row) -> Result<Attempts, DbError> {
     })
 }
 
-/// What the address has tried, locked, and what was tried at the show.
+/// What was tried under each subject.
+pub(crate) type Counted = Vec<(String, Attempts)>;
+
+/// The rows of `all`, locked; those of `sure` are there even when nothing was tried before. And
+/// what was tried at the show. One packet.
 pub(crate) async fn lock_attempts(
     tx: &mut Tx,
-    address: &str,
+    sure: &[&str],
+    all: &[&str],
     show: &str,
-) -> Result<(Option<Attempts>, Option<Attempts>), DbError> {
+) -> Result<(Counted, Option<Attempts>), DbError> {
     let venue = tx.venue()?;
-    let [_, of_address, of_show] = tx
+    let [_, rows, of_show] = tx
         .pipeline([
-            Query::new(OPEN_ATTEMPT, &[&venue, &address]),
-            Query::new(LOCK_ATTEMPT, &[&venue, &address]),
+            Query::new(OPEN_ATTEMPTS, &[&venue, &sure]),
+            Query::new(LOCK_ATTEMPTS, &[&venue, &all]),
             Query::new(SHOWS_ATTEMPTS, &[&venue, &show]),
         ])
         .await?;
-    let first = |rows: &[Row]| rows.first().map(attempts).transpose();
-    Ok((first(&of_address)?, first(&of_show)?))
+    let rows = rows.iter().map(|row| Ok((row.col("subject")?, attempts(row)?)));
+    let of_show = of_show.first().map(attempts).transpose()?;
+    Ok((rows.collect::<Result<_, DbError>>()?, of_show))
 }
 
-pub(crate) fn update_attempts(
-    tx: &mut Tx,
-    subject: &str,
-    counted: Attempts,
-) -> Result<(), DbError> {
-    let Attempts { failures, free_at, updated_at } = counted;
-    let row = params![tx.venue()?, subject.to_owned(), failures, free_at, updated_at];
-    tx.change(UPDATE_ATTEMPT, row);
+/// The rows are locked.
+pub(crate) fn update_attempts(tx: &mut Tx, counted: Counted) -> Result<(), DbError> {
+    let (subjects, rows): (Vec<String>, Vec<Attempts>) = counted.into_iter().unzip();
+    let row = params![
+        tx.venue()?,
+        subjects,
+        rows.iter().map(|row| row.failures).collect::<Vec<_>>(),
+        rows.iter().map(|row| row.free_at).collect::<Vec<_>>(),
+        rows.iter().map(|row| row.updated_at).collect::<Vec<_>>(),
+    ];
+    tx.change(UPDATE_ATTEMPTS, row);
     Ok(())
 }
 
-pub(crate) fn forgive(tx: &mut Tx, subject: &str, pairs: i32) -> Result<(), DbError> {
-    let row = params![tx.venue()?, subject.to_owned(), pairs, tx.now()];
+/// What is taken off a subject's count, and where that ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Forgiven {
+    pub(crate) subject: String,
+    pub(crate) pairs: i32,
+    pub(crate) least: i32,
+}
+
+/// They may be tried again at once.
+pub(crate) fn forgive(tx: &mut Tx, all: Vec<Forgiven>) -> Result<(), DbError> {
+    let (pairs, least): (Vec<i32>, Vec<i32>) = all.iter().map(|it| (it.pairs, it.least)).unzip();
+    let subjects: Vec<String> = all.into_iter().map(|it| it.subject).collect();
+    let row = params![tx.venue()?, subjects, pairs, least, tx.now()];
     tx.change(FORGIVE_ATTEMPTS, row);
+    Ok(())
+}
+
+/// Tickets that were right at an address.
+pub(crate) fn know(tx: &mut Tx, subjects: Vec<String>) -> Result<(), DbError> {
+    let row = params![tx.venue()?, subjects, tx.now()];
+    tx.change(KNOW_TICKETS, row);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use testkit::{Bed, PATIENCE, Socket};
+use testkit::{Bed, PATIENCE, Socket, Sql};
 
 use crate::accounts_mail::Outbox;
 use crate::gala_hall::{Hall, check_chairs, name, number, pairs};
@@ -128,36 +128,103 @@ async fn answers_say_which_pair_failed_and_why() -> Result<()> {
     Ok(())
 }
 
+/// Whoever has failed so often has failed five times more: their next wait outlasts a test.
+async fn tire(sql: &Sql, subjects: &str, failures: i32) -> Result<()> {
+    let more = "update gala.attempt set failures = failures + 5
+        where subject like $1 || '%' and failures = $2";
+    let tired = sql.execute(more, &[&subjects, &failures]).await?;
+    anyhow::ensure!(tired == 1, "{tired} rows of {subjects} have failed {failures} times");
+    Ok(())
+}
+
 #[tokio::test]
 async fn whoever_guesses_waits_longer_and_longer_and_locks_nobody_out() -> Result<()> {
     let bed = Bed::start(2).await?;
-    let hall = Hall::of(&bed, (2, 4), 3).await?;
-    let anyone = bed.anyone();
-    let guess = async |from: &str, n: usize| {
-        let tickets = json!([{"number": number(1), "name": format!("Guess {n}")}]);
+    let hall = Hall::of(&bed, (2, 4), 4).await?;
+    let (anyone, sql) = (bed.anyone(), bed.sql().await?);
+    let right =
+        |from: &str, ticket| hall.open(&anyone, pairs([ticket])).header("X-Forwarded-For", from);
+    let guess = async |from: &str, ticket, n: usize| {
+        let tickets = json!([{"number": number(ticket), "name": format!("Guess {n}")}]);
         hall.open(&anyone, tickets).header("X-Forwarded-For", from).await
     };
-    for n in 0..11 {
-        guess("203.0.113.7", n).await?.refused(422, "gala.tickets_refused")?;
+    right("203.0.113.8", 1).await?.expect(201)?;
+    // From here and from there: it is one ticket.
+    for n in 0..10 {
+        let from = ["203.0.113.7", "203.0.113.6"][n % 2];
+        guess(from, 1, n).await?.refused(422, "gala.tickets_refused")?;
     }
-    let tired = guess("203.0.113.7", 11).await?;
+    tire(&sql, "ticket:", 10).await?;
+    guess("203.0.113.7", 1, 10).await?.refused(422, "gala.tickets_refused")?;
+    let tired = guess("203.0.113.5", 1, 11).await?;
     tired.refused(429, "gala.too_many_attempts")?;
     assert!(tired.header("Retry-After").is_some());
     // What is right is not looked at either: an answer would tell.
-    let right = hall.open(&anyone, pairs([1])).header("X-Forwarded-For", "203.0.113.7").await?;
-    right.refused(429, "gala.too_many_attempts")?;
-    let other = hall.open(&anyone, pairs([1])).header("X-Forwarded-For", "203.0.113.8").await?;
-    other.expect(201)?;
+    right("203.0.113.7", 1).await?.refused(429, "gala.too_many_attempts")?;
+    right("203.0.113.7", 2).await?.expect(201)?;
+    // Where they were let in before, strangers do not make them wait.
+    right("203.0.113.8", 1).await?.expect(201)?;
+
+    // Numbers that are not there are counted for the address.
+    for n in 0..20 {
+        guess("203.0.113.4", 900 + n, n).await?.refused(422, "gala.tickets_refused")?;
+    }
+    tire(&sql, "address:", 20).await?;
+    guess("203.0.113.4", 920, 20).await?.refused(422, "gala.tickets_refused")?;
+    right("203.0.113.4", 3).await?.refused(429, "gala.too_many_attempts")?;
+    right("203.0.113.3", 3).await?.expect(201)?;
+    let rows = "select count(*) from gala.attempt where subject like 'ticket:%'";
+    assert_eq!(sql.value::<i64>(rows, &[]).await?, 3, "and have no rows of their own");
 
     // Many addresses guess at once: each has less patience, and who has not failed has all of it.
-    let sql = bed.sql().await?;
     sql.run("update gala.attempt set failures = 300 where subject like 'show:%'").await?;
-    for n in 0..3 {
-        guess("203.0.113.9", n).await?.refused(422, "gala.tickets_refused")?;
+    for n in 0..2 {
+        guess("203.0.113.9", 4, n).await?.refused(422, "gala.tickets_refused")?;
     }
-    guess("203.0.113.9", 3).await?.refused(429, "gala.too_many_attempts")?;
-    let guest = hall.open(&anyone, pairs([2])).header("X-Forwarded-For", "203.0.113.10").await?;
-    guest.expect(201)?;
+    sql.run("update gala.attempt set failures = 7 where failures = 2").await?;
+    guess("203.0.113.9", 4, 2).await?.refused(422, "gala.tickets_refused")?;
+    guess("203.0.113.9", 4, 3).await?.refused(429, "gala.too_many_attempts")?;
+    right("203.0.113.10", 2).await?.expect(201)?;
+    Ok(())
+}
+
+/// Guests who all come from one network address.
+const HALL: usize = 60;
+
+#[tokio::test]
+async fn a_hall_behind_one_address_gets_in_and_each_name_stays_hard_to_guess() -> Result<()> {
+    let bed = Bed::start(1).await?;
+    let hall = Hall::of(&bed, (8, 10), HALL + 3).await?;
+    let (anyone, sql) = (bed.anyone(), bed.sql().await?);
+    let ask = |ticket, name: String| {
+        let tickets = json!([{"number": number(ticket), "name": name}]);
+        hall.open(&anyone, tickets).header("X-Forwarded-For", "203.0.113.7")
+    };
+    let wrong = |ticket| ask(ticket, "Mistyped".into());
+    // Ten mistype before anybody is in; then everybody does it once more.
+    for ticket in 1..=10 {
+        wrong(ticket).await?.refused(422, "gala.tickets_refused")?;
+    }
+    for ticket in 1..=HALL {
+        wrong(ticket).await?.refused(422, "gala.tickets_refused")?;
+        ask(ticket, name(ticket)).await?.expect(201)?;
+    }
+    // Among them is somebody who wants to know one name.
+    for n in 0..10 {
+        let answer = ask(HALL + 1, format!("Guess {n}")).await?;
+        answer.refused(422, "gala.tickets_refused")?;
+    }
+    tire(&sql, "ticket:", 10).await?;
+    wrong(HALL + 1).await?.refused(422, "gala.tickets_refused")?;
+    ask(HALL + 1, name(HALL + 1)).await?.refused(429, "gala.too_many_attempts")?;
+    ask(HALL + 2, name(HALL + 2)).await?.expect(201)?;
+
+    // The control: where nobody was right, as many mistakes lock the others out; not those who are
+    // in.
+    sql.run("update gala.attempt set failures = 25 where subject like 'address:%'").await?;
+    wrong(900).await?.refused(422, "gala.tickets_refused")?;
+    ask(HALL + 3, name(HALL + 3)).await?.refused(429, "gala.too_many_attempts")?;
+    ask(HALL + 2, name(HALL + 2)).await?.expect(201)?;
     Ok(())
 }
 
