@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use kernel::ids::ShowId;
+use kernel::ids::{BookingId, ShowId};
 use pg::{DbError, Reader, Tx};
 use uuid::Uuid;
 
@@ -99,6 +99,25 @@ pub async fn find_tables(
     offset_micros: i64,
 ) -> Result<Option<Tables>, DbError> {
     store::find_chairs(q, show, offset_micros).await
+}
+
+/// A seat that a booking has for good, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookedChair {
+    /// Block and number.
+    pub label: String,
+    /// The booking.
+    pub booking: BookingId,
+    /// The name of whoever has booked.
+    pub customer: String,
+}
+
+/// The chairs of tables that confirmed bookings have.
+///
+/// # Errors
+/// The database's failures.
+pub async fn find_booked(q: &mut Reader, show: ShowId) -> Result<Vec<BookedChair>, DbError> {
+    store::find_booked(q, show).await
 }
 
 /// Takes the chairs of these guests away and gives others theirs, under the locks of all of them,

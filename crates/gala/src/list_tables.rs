@@ -1,14 +1,14 @@
 //! The tables of a show, as guests look at them before they choose.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use actix_web::{get, web};
 use booking::model::ShowStatus;
 use booking::reads::ShowPath;
-use booking::tables::{ChairOwner, Tables, find_tables};
+use booking::tables::{BookedChair, ChairOwner, Tables, find_booked, find_tables};
 use edge::{Actor, App, Path, ReadRefusals, Rejection, can};
 use kernel::event::Pos;
-use kernel::ids::ShowId;
+use kernel::ids::{BookingId, ShowId};
 use pg::Reader;
 use serde::Serialize;
 use tickets::holders;
@@ -105,12 +105,14 @@ fn fits(table: &GalaTable, party: &[GuestRow]) -> bool {
     there == party.len() || is_open_for(table, party.len() - there)
 }
 
-/// Names of guests, and of those whose booking gave them their chair.
+/// Names of guests, and of those whose booking gave them their chair: as their tickets say, and
+/// where it came without, once whose booking it is.
 async fn add_names(
     q: &mut Reader,
     found: &Tables,
     states: &mut [GalaTable],
 ) -> Result<(), GalaError> {
+    let show = found.show.id;
     let seated = found.chairs.iter().filter_map(|chair| match chair.owner {
         ChairOwner::Guest(guest) => Some((guest, chair.table.as_str())),
         _ => None,
@@ -118,10 +120,30 @@ async fn add_names(
     let at: HashMap<Uuid, &str> = seated.collect();
     let ids: Vec<Uuid> = at.keys().copied().collect();
     let mut names: HashMap<&str, Vec<String>> = HashMap::new();
-    for holder in holders::list_by_ids(q, found.show.id, &ids).await? {
+    for holder in holders::list_by_ids(q, show, &ids).await? {
         if let (Some(table), Some(name)) = (at.get(&holder.id.0), holder.name) {
             names.entry(table).or_default().push(name);
         }
+    }
+    let mut booked: HashMap<String, BookedChair> = HashMap::new();
+    for chair in find_booked(q, show).await? {
+        booked.insert(chair.label.clone(), chair);
+    }
+    let labels: Vec<&str> = booked.keys().map(String::as_str).collect();
+    let mut named: HashMap<String, Option<String>> = HashMap::new();
+    for holder in holders::list_by_seats(q, show, &labels).await? {
+        if let Some(seat) = holder.seat {
+            named.insert(seat, holder.name);
+        }
+    }
+    let mut told: HashSet<(&str, BookingId)> = HashSet::new();
+    for chair in &found.chairs {
+        let Some(by) = booked.get(&chair.label) else { continue };
+        let name = match named.remove(&chair.label) {
+            Some(name) => name,
+            None => Some(by.customer.clone()).filter(|_| told.insert((&chair.table, by.booking))),
+        };
+        names.entry(&chair.table).or_default().extend(name);
     }
     for state in states {
         state.names = Some(names.remove(state.name.as_str()).unwrap_or_default());

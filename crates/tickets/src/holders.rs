@@ -66,6 +66,18 @@ pub async fn list_by_ids(
     store::list_by_ids(q, show, ids).await
 }
 
+/// The tickets of `show` that count and were sold with one of these seats.
+///
+/// # Errors
+/// The database's failures.
+pub async fn list_by_seats(
+    q: &mut Reader,
+    show: ShowId,
+    seats: &[&str],
+) -> Result<Vec<Holder>, DbError> {
+    store::list_by_seats(q, show, seats).await
+}
+
 /// All tickets of `show`, in the order in which they were made.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use pg::{Columns, DbError, Query, Reader, Row, Tx, params};
 use uuid::Uuid;
 
 use crate::store::shows;
-use crate::tables::{Chair, ChairOwner, Tables};
+use crate::tables::{BookedChair, Chair, ChairOwner, Tables};
 
 pg::statements! {
     // The chairs are the lock of their table, in seat order as everywhere: a hold, a party and a
@@ -34,6 +34,12 @@ pg::statements! {
             and (c.expires_at is null
                  or c.expires_at > clock_timestamp() + $3::bigint * interval '1 microsecond')
         where s.venue_id = $1 and s.show_id = $2
+        order by s.block_rank, s.place";
+    BOOKED_CHAIRS = "select s.label, b.id, b.customer_name
+        from booking.claim c
+        join booking.booking b on b.venue_id = c.venue_id and b.id = c.booking_id
+        join booking.seat s on (s.venue_id, s.show_id, s.seat) = (c.venue_id, c.show_id, c.seat)
+        where c.venue_id = $1 and c.show_id = $2 and b.status = 'confirmed'
         order by s.block_rank, s.place";
     FREE_CHAIRS = "delete from booking.claim
         where venue_id = $1 and show_id = $2 and guest_id = any($3)";
@@ -125,4 +131,18 @@ pub(crate) fn give_chairs(
     let row = params![tx.venue()?, show, numbers, guests];
     tx.change(GIVE_CHAIRS, row);
     Ok(())
+}
+
+/// Chairs that confirmed bookings have.
+pub(crate) async fn find_booked(q: &mut Reader, show: ShowId) -> Result<Vec<BookedChair>, DbError> {
+    let venue = q.venue()?;
+    let rows = q.query(BOOKED_CHAIRS, &[&venue, &show]).await?;
+    let chair = |row: &Row| {
+        Ok(BookedChair {
+            label: row.col("label")?,
+            booking: row.col("id")?,
+            customer: row.col("customer_name")?,
+        })
+    };
+    rows.iter().map(chair).collect()
 }

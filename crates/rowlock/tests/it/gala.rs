@@ -367,6 +367,34 @@ async fn strangers_hear_of_tables_and_staff_of_guests() -> Result<()> {
 }
 
 #[tokio::test]
+async fn names_of_those_who_booked_are_told_like_those_of_guests() -> Result<()> {
+    let bed = Bed::start(1).await?;
+    let hall = Hall::of(&bed, (2, 4), 3).await?;
+    let (anyone, sql, owner) = (bed.anyone(), bed.sql().await?, hall.owner());
+    let names = async |table: &str| anyhow::Ok(hall.table(&anyone, table).await?["names"].clone());
+    let booked = hall.sale.book(owner, &["T1-1", "T1-2"]).await?.expect(201)?;
+    hall.sale.hold(owner, &["T2-1"]).await?.expect(201)?;
+    assert_eq!(names("T1").await?, Value::Null, "this show does not tell them");
+    hall.set_up(json!({"namesShown": true})).await?.expect(200)?;
+    assert_eq!(names("T1").await?, json!(["Ana Lopes"]), "who has booked, once");
+    assert_eq!(names("T2").await?, json!([]), "who holds a chair does not sit there");
+
+    // With tickets each has the name on it, and a guest sits among them.
+    sql.run("update tickets.ticket set seat = 'T1-1' where number = 'G-0001'").await?;
+    hall.seat(&anyone, [3], "T1").await?;
+    assert_eq!(names("T1").await?, json!([name(3), name(1), "Ana Lopes"]));
+    sql.run("update tickets.ticket set status = 'revoked' where number = 'G-0001'").await?;
+    assert_eq!(names("T1").await?, json!([name(3), "Ana Lopes"]));
+
+    let path = hall.sale.house.path(&format!("/bookings/{}/cancel", text(&booked, "/id")?));
+    owner.post(path, json!({})).await?.expect(200)?;
+    assert_eq!(names("T1").await?, json!([name(3)]));
+    hall.set_up(json!({"namesShown": false})).await?.expect(200)?;
+    assert_eq!(names("T1").await?, Value::Null);
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_mail_goes_to_each_party() -> Result<()> {
     let outbox = Outbox::make()?;
     let bed = outbox.bed().start().await?;

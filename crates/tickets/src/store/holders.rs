@@ -17,6 +17,11 @@ pg::statements! {
     HOLDERS_BY_IDS = "select id, number, name, email, seat, booking_id,
             status = 'revoked' as revoked
         from tickets.ticket where venue_id = $1 and show_id = $2 and id = any($3) order by id";
+    HOLDERS_BY_SEATS = "select id, number, name, email, seat, booking_id,
+            status = 'revoked' as revoked
+        from tickets.ticket
+        where venue_id = $1 and show_id = $2 and seat = any($3) and status <> 'revoked'
+        order by id";
     HOLDERS_OF_SHOW = "select id, number, name, email, seat, booking_id,
             status = 'revoked' as revoked
         from tickets.ticket where venue_id = $1 and show_id = $2 order by id";
@@ -61,6 +66,15 @@ pub(crate) async fn list_by_ids(
 ) -> Result<Vec<Holder>, DbError> {
     let venue = q.venue()?;
     q.query(HOLDERS_BY_IDS, &[&venue, &show, &ids]).await?.iter().map(holder).collect()
+}
+
+pub(crate) async fn list_by_seats(
+    q: &mut Reader,
+    show: ShowId,
+    seats: &[&str],
+) -> Result<Vec<Holder>, DbError> {
+    let venue = q.venue()?;
+    q.query(HOLDERS_BY_SEATS, &[&venue, &show, &seats]).await?.iter().map(holder).collect()
 }
 
 pub(crate) async fn list_of_show(q: &mut Reader, show: ShowId) -> Result<Vec<Holder>, DbError> {
