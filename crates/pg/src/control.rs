@@ -30,6 +30,8 @@ pub enum Control {
     Rush,
     /// Holds lock their show before their seats: for comparison, not for safety.
     SeatLocks,
+    /// Lines give passes at one pace, however busy the server is.
+    Pace,
 }
 
 impl Control {
@@ -46,6 +48,7 @@ impl Control {
             Self::Barrier => "barrier",
             Self::Rush => "rush",
             Self::SeatLocks => "seat_locks",
+            Self::Pace => "pace",
         }
     }
 
