@@ -4,6 +4,7 @@ mod booking;
 mod claims;
 pub(crate) mod fanout;
 mod floor;
+mod rig;
 mod rls;
 mod rush;
 mod scans;

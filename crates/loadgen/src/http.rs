@@ -29,6 +29,8 @@ pub(crate) struct Connection {
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
     pub(crate) body: &'a [u8],
+    /// How long a 503 asks to wait.
+    pub(crate) retry_after_secs: Option<u32>,
 }
 
 impl Connection {
@@ -43,7 +45,7 @@ impl Connection {
     pub(crate) async fn send(&mut self, request: &[u8]) -> Result<Reply<'_>> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
-        let (status, body) = loop {
+        let head = loop {
             if filled == self.input.len() {
                 if filled >= ANSWER_MAX_BYTES {
                     bail!("an answer has more than {ANSWER_MAX_BYTES} bytes");
@@ -58,10 +60,11 @@ impl Connection {
             filled += count;
             let head = parse(self.input.get(..filled).unwrap_or_default())?;
             if let Some(head) = head.filter(|head| head.body.end <= filled) {
-                break (head.status, head.body);
+                break head;
             }
         };
-        Ok(Reply { status, body: self.input.get(body).unwrap_or_default() })
+        let Head { status, body, retry_after_secs } = head;
+        Ok(Reply { status, body: self.input.get(body).unwrap_or_default(), retry_after_secs })
     }
 
     /// One call with JSON in and out, for what happens before anything is measured.
@@ -108,6 +111,7 @@ pub(crate) fn write_request(request: &mut Vec<u8>, head: &str, key: &str, body: 
 struct Head {
     status: u16,
     body: Range<usize>,
+    retry_after_secs: Option<u32>,
 }
 
 /// The head of an answer, or nothing while it is not all there.
@@ -116,14 +120,19 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>> {
     let head = std::str::from_utf8(bytes.get(..end).unwrap_or_default())?;
     let status = head.get(9..12).and_then(|digits| digits.parse().ok());
     let status: u16 = status.context("the answer does not begin like HTTP/1.1")?;
-    let length = head.split("\r\n").filter_map(|line| line.split_once(':'));
-    let mut length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length: usize = match length.next() {
-        Some((_, value)) => value.trim().parse()?,
+    let field = |wanted: &str| {
+        let mut fields = head.split("\r\n").filter_map(|line| line.split_once(':'));
+        fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+    };
+    let length: usize = match field("content-length") {
+        Some(value) => value.parse()?,
         None if status == 204 => 0,
         None => bail!("the answer has no content-length"),
     };
-    Ok(Some(Head { status, body: end + 4..end + 4 + length }))
+    // Looked for in few answers: what is measured is not this.
+    let asked = (status == 503).then(|| field("retry-after")).flatten();
+    let retry_after_secs = asked.and_then(|secs| secs.parse().ok());
+    Ok(Some(Head { status, body: end + 4..end + 4 + length, retry_after_secs }))
 }
 
 #[cfg(test)]
@@ -136,6 +145,8 @@ mod tests {
         let head = parse(bytes).unwrap().unwrap();
         assert_eq!((head.status, head.body.len(), head.body.end), (201, 2, bytes.len()));
         assert!(parse(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n").unwrap().is_none());
+        let busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nRetry-After: 2\r\n\r\n";
+        assert_eq!(parse(busy).unwrap().unwrap().retry_after_secs, Some(2));
         assert!(parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
         assert_eq!(parse(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap().body.len(), 0);
     }

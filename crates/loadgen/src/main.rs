@@ -71,3 +71,15 @@ fn ended(outcome: anyhow::Result<()>) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_option_stands_twice() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -69,3 +69,15 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_option_stands_twice() {
+        Arguments::command().debug_assert();
+    }
+}

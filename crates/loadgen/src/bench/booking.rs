@@ -6,17 +6,16 @@ mod report;
 mod scripts;
 mod side;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::rig::Rig;
+use crate::disk;
 use crate::house::{House, PAIRS_PER_SHOW, Size};
-use crate::load::Plan;
-use crate::sql::{Client, Login};
-use crate::{cpu, disk};
+use crate::sql::Login;
 use act::Act;
 pub(super) use act::shuffle;
 use report::{Case, Report};
@@ -48,36 +47,14 @@ pub(crate) struct Options {
     /// Only one of the two.
     #[arg(long)]
     only: Option<Act>,
-    /// A worker, as 127.0.0.1:8080; once for each.
-    #[arg(long = "worker", required = true)]
-    workers: Vec<SocketAddr>,
-    /// The workers' process ids, in any order.
-    #[arg(long = "worker-pid", required = true)]
-    worker_pids: Vec<u32>,
-    /// The postmaster's process id.
-    #[arg(long)]
-    postgres_pid: u32,
-    /// Redis' process id.
-    #[arg(long)]
-    redis_pid: Option<u32>,
-    /// The database as its superuser; everything in it is changed.
-    #[arg(long, env = "LOADGEN_SUPERUSER_URL", hide_env_values = true)]
-    superuser_url: Login,
+    #[command(flatten)]
+    rig: Rig,
     /// The database as the workers log in.
     #[arg(long, env = "LOADGEN_WORKER_URL", hide_env_values = true)]
     worker_url: Login,
-    /// The folder with psql and pgbench.
-    #[arg(long)]
-    programs: PathBuf,
     /// A folder on the same disk as the database.
     #[arg(long)]
     disk: PathBuf,
-    /// Said in the report: where the database is, connections of a worker.
-    #[arg(long, default_value = "")]
-    setting: String,
-    /// Where the figures go as JSON.
-    #[arg(long)]
-    out: PathBuf,
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
@@ -91,7 +68,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         "prepare    {} venues, {} shows of 200 seats, through the API",
         options.venues, options.shows
     );
-    let house = House::build(&options.workers, size).await?;
+    let house = House::build(&options.rig.workers, size).await?;
     println!("prepare    done after {:.1} s", begun.elapsed().as_secs_f64());
     let mut bench = bench(&options, house)?;
     let mut report = Report::new(&options, disk::fdatasync_ms(&options.disk)?)?;
@@ -102,21 +79,14 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         case.print_summary();
         report.add(case);
     }
-    report.finish(&options.out)
+    report.finish(&options.rig)
 }
 
 fn bench(options: &Options, house: House) -> Result<Bench> {
-    let client =
-        |login: &Login| Client { programs: options.programs.clone(), login: login.clone() };
-    let clients = usize::from(options.clients);
-    let time = Duration::from_secs(options.seconds);
-    let watch = cpu::Watch {
-        workers: options.worker_pids.clone(),
-        postgres: options.postgres_pid,
-        redis: options.redis_pid,
-    };
-    let plan = Plan { workers: options.workers.clone(), clients, time };
-    Bench::prepare(house, plan, watch, client(&options.superuser_url), client(&options.worker_url))
+    let rig = &options.rig;
+    let plan = rig.plan(options.clients, options.seconds);
+    let worker = rig.client(&options.worker_url);
+    Bench::prepare(house, plan, rig.watch(), rig.superuser(), worker)
 }
 
 /// All sides in turns, so that what the machine does meanwhile meets all of them.

@@ -7,20 +7,15 @@
 mod crew;
 mod side;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
-use crate::cpu::{self, load_average};
+use super::rig::{Rig, Side};
+use crate::cpu::load_average;
 use crate::latency::{median, span};
-use crate::load::Plan;
-use crate::sql::{Client, Login};
 use crew::Crew;
-use side::{Ran, Side, Stand};
+use side::{Ran, Stand};
 
 /// So many therapists for each client: whoever was asked for is free before their turn comes again.
 const THERAPISTS_PER_CLIENT: usize = 4;
@@ -40,30 +35,8 @@ pub(crate) struct Options {
     /// Lengths of the line: more than a run can take away, at some 5,000 a second.
     #[arg(long, value_delimiter = ',', default_value = "40000,100000")]
     rows: Vec<u32>,
-    /// A worker, as 127.0.0.1:8080; once for each.
-    #[arg(long = "worker", required = true)]
-    workers: Vec<SocketAddr>,
-    /// The workers' process ids, in any order.
-    #[arg(long = "worker-pid", required = true)]
-    worker_pids: Vec<u32>,
-    /// The postmaster's process id.
-    #[arg(long)]
-    postgres_pid: u32,
-    /// Redis' process id.
-    #[arg(long)]
-    redis_pid: Option<u32>,
-    /// The database as its superuser; everything in it is changed.
-    #[arg(long, env = "LOADGEN_SUPERUSER_URL", hide_env_values = true)]
-    superuser_url: Login,
-    /// The folder with psql and pgbench.
-    #[arg(long)]
-    programs: PathBuf,
-    /// Said in the report: where the database is, connections of a worker.
-    #[arg(long, default_value = "")]
-    setting: String,
-    /// Where the figures go as JSON.
-    #[arg(long)]
-    out: PathBuf,
+    #[command(flatten)]
+    rig: Rig,
 }
 
 /// The figures of one length of the line.
@@ -82,21 +55,14 @@ struct Figures {
 pub(crate) async fn run(options: Options) -> Result<()> {
     let clients = usize::from(options.clients);
     println!("prepare    {} therapists of one venue", clients * THERAPISTS_PER_CLIENT);
-    let crew = Crew::hire(&options.workers, clients * THERAPISTS_PER_CLIENT).await?;
-    let watch = cpu::Watch {
-        workers: options.worker_pids.clone(),
-        postgres: options.postgres_pid,
-        redis: options.redis_pid,
-    };
-    let time = Duration::from_secs(options.seconds);
-    let plan = Plan { workers: options.workers.clone(), clients, time };
-    let client =
-        Client { programs: options.programs.clone(), login: options.superuser_url.clone() };
-    let mut stand = Stand::set_up(crew, plan, watch, client).await?;
+    let rig = &options.rig;
+    let crew = Crew::hire(rig.first()?, clients * THERAPISTS_PER_CLIENT).await?;
+    let plan = rig.plan(options.clients, options.seconds);
+    let mut stand = Stand::set_up(crew, plan, rig.watch(), rig.superuser()).await?;
     println!(
         "measure    {} workers, {}; {clients} clients, {} pairs of runs of {} s, load average {:.1}",
-        options.workers.len(),
-        options.setting,
+        rig.workers.len(),
+        rig.setting,
         options.pairs,
         options.seconds,
         load_average()?,
@@ -112,11 +78,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             short.rows, long.rows
         );
     }
-    let folder = options.out.parent().context("the file is in no folder")?;
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(&options.out, serde_json::to_string_pretty(&all)?)?;
-    println!("figures    {}", options.out.display());
-    Ok(())
+    rig.write(&all)
 }
 
 fn rates(runs: &[Ran]) -> Vec<f64> {
@@ -126,11 +88,12 @@ fn rates(runs: &[Ran]) -> Vec<f64> {
 /// Both sides in turns, so that what the machine does meanwhile meets both of them.
 async fn measure(stand: &mut Stand, rows: u32, pairs: u32) -> Result<Figures> {
     println!("\n{rows} orders wait");
-    stand.run(Side::Product, rows).await.context("warming up")?;
+    let repeated = stand.warm_up(rows).await.context("warming up")?;
+    println!("warm-up    {repeated} requests were repeated after a 503");
     println!("pair  side           claims/s  idle %   p50 ms   p99 ms    worker  postgres");
     let (mut product, mut one_statement) = (Vec::new(), Vec::new());
     for pair in 1..=pairs {
-        for side in [Side::Product, Side::OneStatement] {
+        for side in Side::ALL {
             let ran = stand.run(side, rows).await?;
             println!("{pair:>4}  {:<13} {ran}", side.name());
             match side {

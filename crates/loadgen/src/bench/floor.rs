@@ -2,8 +2,6 @@
 //! PostgreSQL doing the same update and event alone, as one statement.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +14,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::rig::{Rig, watched};
 use crate::cpu::{Spent, Watch, load_average};
 use crate::disk;
 use crate::house::{Owner, open_venues, refresh, register, text};
@@ -23,7 +22,7 @@ use crate::http::{Connection, head};
 use crate::latency::{figure, median, span};
 use crate::load::{self, Plan, Source, Tally};
 use crate::pgbench;
-use crate::sql::{Client, Login};
+use crate::sql::Client;
 use crate::ws::{Frame, WebSocket};
 
 /// Tables of one venue.
@@ -36,7 +35,7 @@ const HOSTS: usize = SCREENS.div_ceil(SCREENS_PER_HOST);
 const WARM_UP: Duration = Duration::from_secs(2);
 /// After the last move of a run: what is under way is heard.
 const HEARING: Duration = Duration::from_secs(2);
-/// The last reading is taken while the clients still run.
+/// How often it is looked whether all was heard.
 const READING: Duration = Duration::from_millis(50);
 /// The code with which a screen is closed that does not keep up.
 const TOO_SLOW: &str = "4001";
@@ -60,33 +59,11 @@ pub(crate) struct Options {
     /// How many venues; the tables of one share one row of the log. A screen listens to all.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=32))]
     venues: u16,
-    /// A worker, as 127.0.0.1:8080; once for each.
-    #[arg(long = "worker", required = true)]
-    workers: Vec<SocketAddr>,
-    /// The workers' process ids, in any order.
-    #[arg(long = "worker-pid", required = true)]
-    worker_pids: Vec<u32>,
-    /// The postmaster's process id.
-    #[arg(long)]
-    postgres_pid: u32,
-    /// Redis' process id.
-    #[arg(long)]
-    redis_pid: Option<u32>,
-    /// The database as its superuser; everything in it is changed.
-    #[arg(long, env = "LOADGEN_SUPERUSER_URL", hide_env_values = true)]
-    superuser_url: Login,
-    /// The folder with psql and pgbench.
-    #[arg(long)]
-    programs: PathBuf,
+    #[command(flatten)]
+    rig: Rig,
     /// A folder on the same disk as the database.
     #[arg(long)]
     disk: PathBuf,
-    /// Said in the report: where the database is, connections of a worker.
-    #[arg(long, default_value = "")]
-    setting: String,
-    /// Where the figures go as JSON.
-    #[arg(long)]
-    out: PathBuf,
 }
 
 /// Who does the work.
@@ -151,7 +128,7 @@ struct Stage {
 pub(crate) async fn run(options: Options) -> Result<()> {
     let mut stage = Stage::open(&options).await?;
     let mut report = Report {
-        setting: options.setting.clone(),
+        setting: options.rig.setting.clone(),
         fdatasync_ms: disk::fdatasync_ms(&options.disk)?,
         cores: std::thread::available_parallelism()?.get(),
         runs: Vec::new(),
@@ -160,7 +137,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         "floor      {} venues of {TABLES} tables; {} clients, {} workers; {}; a flush takes {:.2} ms",
         options.venues,
         options.clients,
-        options.workers.len(),
+        options.rig.workers.len(),
         report.setting,
         report.fdatasync_ms,
     );
@@ -176,18 +153,13 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         }
     }
     report.print_ratios();
-    if let Some(folder) = options.out.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(&options.out, serde_json::to_vec_pretty(&report)?)?;
-    println!("written    {}", options.out.display());
-    Ok(())
+    options.rig.write(&report)
 }
 
 impl Stage {
     async fn open(options: &Options) -> Result<Self> {
-        let first = *options.workers.first().context("no worker")?;
-        let mut connection = Connection::open(first).await?;
+        let rig = &options.rig;
+        let mut connection = Connection::open(rig.first()?).await?;
         let mut owner = register(&mut connection, 0).await?;
         let venues = open_venues(&mut connection, &mut owner, 0..options.venues.into()).await?;
         let mut hosts = Vec::new();
@@ -199,19 +171,9 @@ impl Stage {
             tables.push(open_floor(&mut connection, &owner, venue).await?);
             employ(&mut connection, &owner, venue, &hosts).await?;
         }
-        let superuser =
-            Client { programs: options.programs.clone(), login: options.superuser_url.clone() };
+        let (watch, superuser) = (rig.watch(), rig.superuser());
         let folder = pgbench::Folder::make()?;
-        let plan = Plan {
-            workers: options.workers.clone(),
-            clients: options.clients.into(),
-            time: Duration::from_secs(options.seconds),
-        };
-        let watch = Watch {
-            workers: options.worker_pids.clone(),
-            postgres: options.postgres_pid,
-            redis: options.redis_pid,
-        };
+        let plan = rig.plan(options.clients, options.seconds);
         let stage =
             Self { connection, owner, hosts, venues, tables, plan, watch, superuser, folder };
         let prepare = include_str!("../../pgbench/floor_prepare.sql");
@@ -273,14 +235,7 @@ impl Stage {
     }
 
     async fn watched(&self) -> Result<(Tally, Spent)> {
-        let watching = async {
-            sleep(self.plan.time / 8).await;
-            let first = self.watch.read(None)?;
-            sleep((self.plan.time * 7 / 8).saturating_sub(READING)).await;
-            anyhow::Ok(self.watch.read(None)?.per_sec_since(&first))
-        };
-        let (tally, spent) = tokio::join!(load::run(&self.plan, Moves::of(self)), watching);
-        Ok((tally?, spent?))
+        watched(&self.plan, &self.watch, Moves::of(self)).await
     }
 
     fn one_statement(&self, pair: u32) -> Result<(Tally, Spent)> {

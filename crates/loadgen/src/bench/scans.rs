@@ -5,7 +5,6 @@
 mod side;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,13 +14,12 @@ use loadgen::scanner::{Door, Scanner, read};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cpu::{self, load_average};
+use super::rig::{Rig, Side};
+use crate::cpu::load_average;
 use crate::house::text;
 use crate::http::Connection;
 use crate::latency::{figure, median, span};
-use crate::load::Plan;
-use crate::sql::{Client, Login};
-use side::{Hall, Ran, Side, Stand};
+use side::{Hall, Ran, Stand};
 
 /// Scans of the batch that is timed.
 const BATCH_SCANS: usize = 1_000;
@@ -46,30 +44,8 @@ pub(crate) struct Options {
     /// Tickets in all venues together.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1_000..=500_000))]
     tickets: u32,
-    /// A worker, as 127.0.0.1:8080; once for each.
-    #[arg(long = "worker", required = true)]
-    workers: Vec<SocketAddr>,
-    /// The workers' process ids, in any order.
-    #[arg(long = "worker-pid", required = true)]
-    worker_pids: Vec<u32>,
-    /// The postmaster's process id.
-    #[arg(long)]
-    postgres_pid: u32,
-    /// Redis' process id.
-    #[arg(long)]
-    redis_pid: Option<u32>,
-    /// The database as its superuser; everything in it is changed.
-    #[arg(long, env = "LOADGEN_SUPERUSER_URL", hide_env_values = true)]
-    superuser_url: Login,
-    /// The folder with psql and pgbench.
-    #[arg(long)]
-    programs: PathBuf,
-    /// Said in the report: where the database is, connections of a worker.
-    #[arg(long, default_value = "")]
-    setting: String,
-    /// Where the figures go as JSON.
-    #[arg(long)]
-    out: PathBuf,
+    #[command(flatten)]
+    rig: Rig,
 }
 
 /// The figures of so many venues.
@@ -94,26 +70,18 @@ struct Report {
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let watch = cpu::Watch {
-        workers: options.worker_pids.clone(),
-        postgres: options.postgres_pid,
-        redis: options.redis_pid,
-    };
-    let time = Duration::from_secs(options.seconds);
-    let clients = usize::from(options.clients);
-    let plan = Plan { workers: options.workers.clone(), clients, time };
-    let client =
-        Client { programs: options.programs.clone(), login: options.superuser_url.clone() };
+    let (rig, clients) = (&options.rig, options.clients);
+    let plan = rig.plan(clients, options.seconds);
     let mut report = Report { figures: Vec::new(), batch_ms: 0.0, verify_micros: 0.0 };
     for venues in [usize::from(options.venues), 1] {
         let tickets = usize::try_from(options.tickets)?;
         println!("\nprepare    {venues} venues, {tickets} tickets with their codes");
-        let hall = Hall::build(&options.workers, venues, tickets).await?;
-        let mut stand = Stand::set_up(hall, plan.clone(), watch.clone(), client.clone())?;
+        let hall = Hall::build(&rig.workers, venues, tickets).await?;
+        let mut stand = Stand::set_up(hall, plan.clone(), rig.watch(), rig.superuser())?;
         println!(
             "measure    {} workers, {}; {clients} clients, {} pairs of {} s, load average {:.1}",
-            options.workers.len(),
-            options.setting,
+            rig.workers.len(),
+            rig.setting,
             options.pairs,
             options.seconds,
             load_average()?,
@@ -121,18 +89,13 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         report.figures.push(measure(&mut stand, venues, options.pairs).await?);
         if venues == 1 {
             stand.reset().await?;
-            let worker = *options.workers.first().context("no worker")?;
-            report.batch_ms = batch(&stand.hall, worker).await?;
+            report.batch_ms = batch(&stand.hall, rig.first()?).await?;
             report.verify_micros = verify(&stand.hall)?;
         }
     }
     println!("\na batch of {BATCH_SCANS} scans takes {:.0} ms", report.batch_ms);
     println!("reading and verifying a code takes {:.1} µs", report.verify_micros);
-    let folder = options.out.parent().context("the file is in no folder")?;
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(&options.out, serde_json::to_string_pretty(&report)?)?;
-    println!("figures    {}", options.out.display());
-    Ok(())
+    rig.write(&report)
 }
 
 fn rates(runs: &[Ran]) -> Vec<f64> {
@@ -145,7 +108,7 @@ async fn measure(stand: &mut Stand, venues: usize, pairs: u32) -> Result<Figures
     println!("pair  side            scans/s   p50 ms   p99 ms    worker  postgres");
     let (mut product, mut one_statement) = (Vec::new(), Vec::new());
     for pair in 1..=pairs {
-        for side in [Side::Product, Side::OneStatement] {
+        for side in Side::ALL {
             let ran = stand.run(side, pair).await?;
             println!("{pair:>4}  {:<13} {ran}", side.name());
             match side {

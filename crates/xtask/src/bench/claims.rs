@@ -1,11 +1,8 @@
 //! `bench claims`: loadgen measures the spa's line on a stage of its own.
 
-use std::path::PathBuf;
+use anyhow::Result;
 
-use anyhow::{Context as _, Result};
-
-use super::stage::{POOL_SIZE, Place, Stage};
-use crate::cargo::{self, Profile};
+use super::stage::{Servers, Stage};
 
 /// How to measure.
 #[derive(clap::Args)]
@@ -19,59 +16,21 @@ pub(crate) struct Options {
     /// Connections of the generator, and of pgbench.
     #[arg(long, default_value_t = 64)]
     clients: u8,
-    /// How many workers.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
-    workers: u8,
     /// Lengths of the line, with commas: more than a run can take away.
     #[arg(long, default_value = "40000,100000")]
     rows: String,
-    /// The database in memory, `fsync` still on: no noise of the disk.
-    #[arg(long)]
-    ram: bool,
-    /// A server that is built already, instead of building one.
-    #[arg(long, value_name = "PROGRAM")]
-    bin: Option<PathBuf>,
+    #[command(flatten)]
+    servers: Servers,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    println!("bench      building for release; the first time takes minutes");
-    let rowlock = match &options.bin {
-        Some(built) => built.clone(),
-        None => cargo::build_rowlock(Profile::Release)?,
-    };
-    let mut build = cargo::cargo();
-    cargo::run(
-        build.args(["build", "--release", "--package", "loadgen"]),
-        "cargo build of loadgen",
-    )?;
-    let place = if options.ram { Place::Memory } else { Place::Disk };
-    let stage = Stage::start(&rowlock, options.workers, place)?;
-    let mut loadgen = std::process::Command::new(cargo::target()?.join("release/loadgen"));
-    loadgen.args(["bench", "claims", "--rows", &options.rows]);
-    let setting = format!("{POOL_SIZE} connections each, PostgreSQL {place:?}");
+    let stage = Stage::open(&options.servers)?;
     let figures = [
         ("--seconds", options.seconds.to_string()),
         ("--pairs", options.pairs.to_string()),
         ("--clients", options.clients.to_string()),
-        ("--setting", setting),
+        ("--rows", options.rows.clone()),
     ];
-    for (name, value) in figures {
-        loadgen.args([name, &value]);
-    }
-    for address in stage.addresses() {
-        loadgen.args(["--worker", &address.to_string()]);
-    }
-    for pid in stage.pids() {
-        loadgen.args(["--worker-pid", &pid.to_string()]);
-    }
-    let (postgres, redis) = (stage.cluster.postgres()?, stage.cluster.redis()?);
-    let pid = postgres.pid().context("PostgreSQL does not run")?;
-    loadgen.args(["--postgres-pid", &pid.to_string()]);
-    let pid = redis.pid().context("Redis does not run")?;
-    loadgen.args(["--redis-pid", &pid.to_string()]);
-    loadgen.env("LOADGEN_SUPERUSER_URL", &stage.superuser_url);
-    loadgen.arg("--programs").arg(&stage.programs);
-    loadgen.arg("--out").arg(cargo::target()?.join("bench/claims.json"));
-    cargo::run(&mut loadgen, "loadgen")?;
-    stage.stop()
+    let loadgen = stage.loadgen("claims", &figures)?;
+    stage.measure(loadgen)
 }

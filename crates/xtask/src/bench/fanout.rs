@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::stage::{Place, Stage};
+use super::stage::{Place, Stage, build_loadgen};
 use crate::cargo::{self, Profile};
 
 /// How much to measure.
@@ -28,14 +28,10 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     println!("bench      building rowlock and loadgen for release; the first time takes minutes");
     let rowlock = cargo::build_rowlock(Profile::Release)?;
-    let mut build = cargo::cargo();
-    cargo::run(
-        build.args(["build", "--release", "--package", "loadgen"]),
-        "cargo build of loadgen",
-    )?;
+    let loadgen = build_loadgen()?;
     let mut stage = Stage::start(&rowlock, 2, Place::Disk)?;
     stage.launch_alone(&rowlock, 3)?;
-    let mut loadgen = std::process::Command::new(rowlock.with_file_name("loadgen"));
+    let mut loadgen = std::process::Command::new(loadgen);
     loadgen.args(["bench", "fanout", "--seconds", &options.seconds.to_string()]);
     let sizes =
         [("--sockets", options.sockets), ("--late", options.late), ("--idle", options.idle)];

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 
-use super::stage::{Place, Stage};
+use super::stage::{Place, Stage, build_loadgen};
 use crate::cargo::{self, Profile};
 
 /// How much to measure.
@@ -19,16 +19,12 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     println!("bench      building rowlock and loadgen for release; the first time takes minutes");
     let rowlock = cargo::build_rowlock(Profile::Release)?;
-    let mut build = cargo::cargo();
-    cargo::run(
-        build.args(["build", "--release", "--package", "loadgen"]),
-        "cargo build of loadgen",
-    )?;
+    let loadgen = build_loadgen()?;
     let stage = Stage::start(&rowlock, 1, Place::Disk)?;
     let address = stage.addresses().next().context("there is no worker")?;
     let pid = stage.pids().next().context("there is no worker")?;
     let postgres = stage.cluster.postgres()?.pid().context("PostgreSQL does not run")?;
-    let mut loadgen = std::process::Command::new(rowlock.with_file_name("loadgen"));
+    let mut loadgen = std::process::Command::new(loadgen);
     loadgen.args(["bench", "rls", "--worker", &address.to_string()]);
     loadgen.args(["--worker-pid", &pid.to_string(), "--postgres-pid", &postgres.to_string()]);
     loadgen.args(["--seconds", &options.seconds.to_string()]);

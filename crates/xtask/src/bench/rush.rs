@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::stage::Stage;
+use super::stage::{Stage, build_loadgen};
 use crate::cargo::{self, Profile};
 
 /// Workers of each kind.
@@ -29,16 +29,12 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     println!("bench      building rowlock with controls, and loadgen, for release");
     let rowlock = cargo::build_rowlock(Profile::Compare)?;
-    let mut build = cargo::cargo();
-    cargo::run(
-        build.args(["build", "--release", "--package", "loadgen"]),
-        "cargo build of loadgen",
-    )?;
+    let loadgen = build_loadgen()?;
     // Whoever flushes waits so long before it does, for all who come meanwhile.
     let delay = format!("{:.0}", options.flush_ms * MICROS_PER_MS);
     let settings = [("commit_delay", delay.as_str()), ("commit_siblings", "0")];
     let mut stage = Stage::start_set(&rowlock, &settings)?;
-    let mut loadgen = std::process::Command::new(rowlock.with_file_name("loadgen"));
+    let mut loadgen = std::process::Command::new(loadgen);
     loadgen.args(["bench", "rush", "--buyers", &options.buyers.to_string()]);
     loadgen.args(["--rounds", &options.rounds.to_string()]);
     let mut number = 0;

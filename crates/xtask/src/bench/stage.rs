@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use devkit::{Cluster, ClusterOptions, Running, Signal};
 
-use crate::cargo;
+use crate::cargo::{self, Profile};
 
 const READY_PATIENCE: Duration = Duration::from_secs(20);
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
@@ -20,7 +20,7 @@ const PROGRAMS: [&str; 2] = ["psql", "pgbench"];
 /// The database that devkit makes in every cluster.
 const DATABASE: &str = "rowlock";
 /// Connections of one worker to PostgreSQL.
-pub(super) const POOL_SIZE: u8 = 16;
+const POOL_SIZE: u8 = 16;
 
 /// Where the database is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,38 @@ pub(super) enum Place {
     Disk,
     /// In memory with `fsync` on: like a disk whose cache survives a power cut, and without its noise.
     Memory,
+}
+
+impl Place {
+    /// For the report.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "on disk",
+            Self::Memory => "in memory with fsync on",
+        }
+    }
+}
+
+/// What the measurements next to PostgreSQL run on.
+#[derive(clap::Args)]
+pub(super) struct Servers {
+    /// How many workers.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    workers: u8,
+    /// The database in memory, `fsync` still on: no noise of the disk.
+    #[arg(long)]
+    ram: bool,
+    /// A server that is built already, instead of building one.
+    #[arg(long, value_name = "PROGRAM")]
+    bin: Option<PathBuf>,
+}
+
+/// Builds loadgen for speed; gives where it is.
+pub(super) fn build_loadgen() -> Result<PathBuf> {
+    let mut build = cargo::cargo();
+    build.args(["build", "--release", "--package", "loadgen"]);
+    cargo::run(&mut build, "cargo build of loadgen")?;
+    Ok(cargo::target()?.join("release/loadgen"))
 }
 
 /// Servers and workers; dropped, all of it is gone.
@@ -39,20 +71,71 @@ pub(super) struct Stage {
     pub(super) superuser_url: String,
     pub(super) worker_url: String,
     key: String,
+    place: Place,
 }
 
 impl Stage {
+    /// Builds what is to be measured and what measures it, and starts all that they need.
+    pub(super) fn open(servers: &Servers) -> Result<Self> {
+        println!("bench      building for release; the first time takes minutes");
+        let rowlock = match &servers.bin {
+            Some(built) => built.clone(),
+            None => cargo::build_rowlock(Profile::Release)?,
+        };
+        build_loadgen()?;
+        let place = if servers.ram { Place::Memory } else { Place::Disk };
+        Self::start(&rowlock, servers.workers, place)
+    }
+
+    /// loadgen's `bench <name>` with these figures, told all that it has to know of this stage.
+    pub(super) fn loadgen(&self, name: &str, figures: &[(&str, String)]) -> Result<Command> {
+        let mut loadgen = Command::new(cargo::target()?.join("release/loadgen"));
+        loadgen.args(["bench", name]);
+        for (name, value) in figures {
+            loadgen.args([*name, value.as_str()]);
+        }
+        let place = self.place.name();
+        let setting = format!("{POOL_SIZE} connections each, PostgreSQL {place}");
+        loadgen.args(["--setting", &setting]);
+        for address in self.addresses() {
+            loadgen.args(["--worker", &address.to_string()]);
+        }
+        for pid in self.pids() {
+            loadgen.args(["--worker-pid", &pid.to_string()]);
+        }
+        let (postgres, redis) = (self.cluster.postgres()?, self.cluster.redis()?);
+        let pid = postgres.pid().context("PostgreSQL does not run")?;
+        loadgen.args(["--postgres-pid", &pid.to_string()]);
+        let pid = redis.pid().context("Redis does not run")?;
+        loadgen.args(["--redis-pid", &pid.to_string()]);
+        loadgen.env("LOADGEN_SUPERUSER_URL", &self.superuser_url);
+        loadgen.env("LOADGEN_WORKER_URL", &self.worker_url);
+        loadgen.arg("--programs").arg(&self.programs);
+        loadgen.arg("--out").arg(cargo::target()?.join(format!("bench/{name}.json")));
+        Ok(loadgen)
+    }
+
+    /// Measures, and stops.
+    pub(super) fn measure(self, mut loadgen: Command) -> Result<()> {
+        cargo::run(&mut loadgen, "loadgen")?;
+        self.stop()
+    }
+
     pub(super) fn start(rowlock: &Path, workers: u8, place: Place) -> Result<Self> {
-        Self::start_with(rowlock, workers, options(place))
+        Self::start_with(rowlock, workers, (place, options(place)))
     }
 
     /// The same on disk, with more settings of PostgreSQL.
     pub(super) fn start_set(rowlock: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let all = settings.iter().fold(options(Place::Disk), |all, (key, to)| all.setting(key, to));
-        Self::start_with(rowlock, 0, all)
+        Self::start_with(rowlock, 0, (Place::Disk, all))
     }
 
-    fn start_with(rowlock: &Path, workers: u8, options: ClusterOptions) -> Result<Self> {
+    fn start_with(
+        rowlock: &Path,
+        workers: u8,
+        (place, options): (Place, ClusterOptions),
+    ) -> Result<Self> {
         println!("servers    PostgreSQL and Redis of its own, fsync on");
         let cluster = Cluster::private(&options)?;
         let postgres = cluster.postgres()?;
@@ -65,7 +148,7 @@ impl Stage {
             format!("postgres://rowlock_worker:{password}@127.0.0.1:{port}/{DATABASE}");
         let key = devkit::base64_key()?;
         let mut stage =
-            Self { workers: Vec::new(), cluster, programs, superuser_url, worker_url, key };
+            Self { workers: Vec::new(), cluster, programs, superuser_url, worker_url, key, place };
         cargo::run(stage.command(rowlock, "migrate").stdout(Stdio::null()), "rowlock migrate")?;
         for number in 1..=workers {
             stage.launch(rowlock, number)?;

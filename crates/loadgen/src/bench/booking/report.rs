@@ -1,14 +1,12 @@
 //! The figures, for people and as JSON.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::Options;
 use super::act::Act;
 use super::side::Side;
+use crate::bench::rig::Rig;
 use crate::cpu::{Spent, load_average};
 use crate::latency::{figure, median, span};
 use crate::load::Tally;
@@ -211,10 +209,10 @@ impl Report {
             seconds: options.seconds,
             pairs: options.pairs,
             clients: options.clients,
-            workers: options.workers.len(),
+            workers: options.rig.workers.len(),
             venues: options.venues,
             shows: options.shows,
-            setting: options.setting.clone(),
+            setting: options.rig.setting.clone(),
             fdatasync_ms,
             load_average_before: load_average()?,
             cores: std::thread::available_parallelism()?.get(),
@@ -241,7 +239,7 @@ impl Report {
     }
 
     /// Writes the file and says how far the figures can be trusted.
-    pub(super) fn finish(&self, out: &Path) -> Result<()> {
+    pub(super) fn finish(&self, rig: &Rig) -> Result<()> {
         let runs = || self.cases.iter().flat_map(|case| &case.sides).flat_map(|side| &side.runs);
         let others = median(runs().map(|run| run.others_cores));
         let spread = self.cases.iter().flat_map(|case| &case.ratios);
@@ -250,13 +248,7 @@ impl Report {
             "\nnoise      strangers used {:.0} % of the machine; within a ratio the pairs differ by a factor of {spread:.2}",
             others / figure(u64::try_from(self.cores)?) * 100.0
         );
-        if let Some(folder) = out.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(out, serde_json::to_string_pretty(self)?)
-            .with_context(|| format!("can't write {}", out.display()))?;
-        println!("figures    {}", out.display());
-        Ok(())
+        rig.write(self)
     }
 }
 

@@ -5,20 +5,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::time::sleep;
 
 use super::act::{Act, Pairs};
 use super::report::Run;
 use super::scripts::{CEILING_SESSION, Scripts, WORKER_SESSION};
+use crate::bench::rig::watched;
 use crate::cpu::{Spent, Watch};
 use crate::house::{House, PAIRS_PER_SHOW};
 use crate::latency::figure;
 use crate::load::{self, Plan, Tally};
 use crate::pgbench;
 use crate::sql::Client;
-
-/// The last reading is taken while the clients still run: it walks through all processes.
-const READING: Duration = Duration::from_millis(50);
 
 /// Who does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,15 +108,7 @@ impl Bench {
     }
 
     async fn product(&self, act: Act) -> Result<(Tally, Spent)> {
-        let watching = async {
-            sleep(self.plan.time / 8).await;
-            let first = self.watch.read(None)?;
-            sleep((self.plan.time * 7 / 8).saturating_sub(READING)).await;
-            anyhow::Ok(self.watch.read(None)?.per_sec_since(&first))
-        };
-        let (tally, spent) =
-            tokio::join!(load::run(&self.plan, Pairs::shuffled(act, &self.house)), watching);
-        Ok((tally?, spent?))
+        watched(&self.plan, &self.watch, Pairs::shuffled(act, &self.house)).await
     }
 
     fn first_worker(&self) -> Result<SocketAddr> {

@@ -29,9 +29,8 @@ fn text(answer: &Value, pointer: &str) -> Result<String> {
 
 impl Crew {
     /// The first opens the venue, the others are put on its staff by `claims_prepare.sql`.
-    pub(super) async fn hire(workers: &[SocketAddr], count: usize) -> Result<Self> {
-        let worker = workers.first().context("there is no worker")?;
-        let mut connection = Connection::open(*worker).await?;
+    pub(super) async fn hire(worker: SocketAddr, count: usize) -> Result<Self> {
+        let mut connection = Connection::open(worker).await?;
         let mut members = Vec::new();
         for number in 0..=count {
             let body = json!({

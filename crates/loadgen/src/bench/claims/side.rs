@@ -7,38 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use tokio::time::sleep;
 
 use super::crew::Crew;
+use crate::bench::rig::{Side, watched};
 use crate::cpu::{Spent, Watch};
 use crate::latency::figure;
 use crate::load::{self, Plan, Tally};
 use crate::pgbench::{self, Folder};
 use crate::sql::Client;
 
-/// The last reading is taken while the clients still run.
-const READING: Duration = Duration::from_millis(50);
 /// What the treatments go on for beyond a run.
 const LONGER: Duration = Duration::from_secs(2);
 const MICROS_PER_SEC: f64 = 1e6;
-
-/// Who does the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    /// The product, over HTTP.
-    Product,
-    /// pgbench with one statement: the ceiling.
-    OneStatement,
-}
-
-impl Side {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Product => "product",
-            Self::OneStatement => "one statement",
-        }
-    }
-}
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -111,13 +91,32 @@ impl Stand {
         })
     }
 
-    /// A line of `rows` orders, then `side` for the time of a run.
-    pub(super) async fn run(&mut self, side: Side, rows: u32) -> Result<Ran> {
+    /// The product alone, uncounted. On cold caches some wait longer for their lock than a write may
+    /// and are told to come again, which they do; gives how often.
+    pub(super) async fn warm_up(&mut self, rows: u32) -> Result<u64> {
+        self.line_up(rows).await?;
+        let mut treating = self.treatments()?;
+        let tally = load::run_patiently(&self.plan, self.crew.asks()).await;
+        let treated = treating.wait()?;
+        let tally = check(tally?)?;
+        if !treated.success() {
+            bail!("the treatments ended with {treated}");
+        }
+        Ok(tally.repeated)
+    }
+
+    /// A line of `rows` orders, and therapists whose tokens last for a run.
+    async fn line_up(&mut self, rows: u32) -> Result<()> {
         let reset = std::fs::read_to_string(&self.reset)?;
         let reset = reset.replace("ROWS", &rows.to_string());
         let reset = self.folder.put("reset_now.sql", &reset)?;
         self.superuser.script(&reset, "")?;
-        self.crew.refresh(*self.plan.workers.first().context("there is no worker")?).await?;
+        self.crew.refresh(*self.plan.workers.first().context("there is no worker")?).await
+    }
+
+    /// A line of `rows` orders, then `side` for the time of a run.
+    pub(super) async fn run(&mut self, side: Side, rows: u32) -> Result<Ran> {
+        self.line_up(rows).await?;
         let mut treating = self.treatments()?;
         let ran = match side {
             Side::Product => self.product().await,
@@ -163,19 +162,10 @@ impl Stand {
     }
 
     async fn product(&self) -> Result<(Tally, u64, Spent)> {
-        let watching = async {
-            sleep(self.plan.time / 8).await;
-            let first = self.watch.read(None)?;
-            sleep((self.plan.time * 7 / 8).saturating_sub(READING)).await;
-            anyhow::Ok(self.watch.read(None)?.per_sec_since(&first))
-        };
-        let (tally, spent) = tokio::join!(load::run(&self.plan, self.crew.asks()), watching);
-        let tally = tally?;
-        if let (1.., Some(sample)) = (tally.errors, tally.samples.first()) {
-            bail!("{} answers were errors: {sample}", tally.errors);
-        }
+        let (tally, spent) = watched(&self.plan, &self.watch, self.crew.asks()).await?;
+        let tally = check(tally)?;
         let asked = tally.ok + tally.refused;
-        Ok((tally, asked, spent?))
+        Ok((tally, asked, spent))
     }
 
     fn pgbench(&self) -> Result<(Tally, u64, Spent)> {
@@ -194,5 +184,13 @@ impl Stand {
         let (latencies, spent) = pgbench::run(&self.superuser, &self.folder, &run, &self.watch)?;
         let asked = u64::try_from(latencies.count())?;
         Ok((Tally { latencies, ..Tally::default() }, asked, spent))
+    }
+}
+
+/// A figure for work that was not done is worse than none.
+fn check(tally: Tally) -> Result<Tally> {
+    match (tally.errors, tally.samples.first()) {
+        (1.., Some(sample)) => bail!("{} answers were errors: {sample}", tally.errors),
+        _ => Ok(tally),
     }
 }

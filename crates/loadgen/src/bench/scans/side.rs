@@ -3,48 +3,27 @@
 use std::fmt::{self, Display, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use crate::bench::booking::shuffle;
+use crate::bench::rig::{Side, watched};
 use crate::cpu::{Spent, Watch};
 use crate::house::{Owner, open_venues, refresh, register, text};
 use crate::http::{Connection, head};
 use crate::latency::figure;
-use crate::load::{self, Plan, Source, Tally};
+use crate::load::{Plan, Source, Tally};
 use crate::pgbench;
 use crate::sql::Client;
 
 /// Tickets of one request.
 const ISSUE_MAX: usize = 1_000;
-/// The last reading is taken while the clients still run: it walks through all processes.
-const READING: Duration = Duration::from_millis(50);
 const MICROS_PER_MS: f64 = 1e3;
 const MICROS_PER_SEC: f64 = 1e6;
-
-/// Who does the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    /// The product, over HTTP.
-    Product,
-    /// pgbench with one statement: the ceiling.
-    OneStatement,
-}
-
-impl Side {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Product => "product",
-            Self::OneStatement => "one statement",
-        }
-    }
-}
 
 /// The doors of one show.
 #[derive(Debug, Clone)]
@@ -300,15 +279,7 @@ impl Stand {
     }
 
     async fn product(&self) -> Result<(Tally, Spent)> {
-        let watching = async {
-            sleep(self.plan.time / 8).await;
-            let first = self.watch.read(None)?;
-            sleep((self.plan.time * 7 / 8).saturating_sub(READING)).await;
-            anyhow::Ok(self.watch.read(None)?.per_sec_since(&first))
-        };
-        let (tally, spent) =
-            tokio::join!(load::run(&self.plan, Scans::shuffled(&self.hall)), watching);
-        Ok((tally?, spent?))
+        watched(&self.plan, &self.watch, Scans::shuffled(&self.hall)).await
     }
 
     fn pgbench(&self, pair: u32) -> Result<(Tally, Spent)> {
