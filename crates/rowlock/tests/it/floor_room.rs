@@ -52,6 +52,11 @@ impl Room {
         client.post(self.path(&format!("/guests/{guest}/seat")), json!({"tables": tables}))
     }
 
+    /// Asks to seat a party where the server thinks best.
+    pub(crate) fn seat_anywhere(&self, client: &Client, guest: &str) -> Ask {
+        client.post(self.path(&format!("/guests/{guest}/seat")), json!({}))
+    }
+
     /// Asks for a step of a party that needs no more.
     pub(crate) fn step(&self, client: &Client, guest: &str, step: &str) -> Ask {
         client.post(self.path(&format!("/guests/{guest}/{step}")), json!({}))

@@ -208,10 +208,18 @@ fn folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// How far it is to two in the afternoon of the house's tomorrow: ten hours from there are one day
+/// of service, whenever the test runs.
+fn until_service() -> Result<i64> {
+    let (now, zone) = (jiff::Timestamp::now(), jiff::tz::TimeZone::get("Europe/Lisbon")?);
+    let tomorrow = now.to_zoned(zone.clone()).date().tomorrow()?;
+    let service = tomorrow.at(14, 0, 0, 0).to_zoned(zone)?.timestamp();
+    Ok(service.as_microsecond() - now.as_microsecond())
+}
+
 async fn evening(file: &Path) -> Result<()> {
     let ahead = file.to_str().context("no text")?;
     let bed = Bed::with().workers(WORKERS).env("RULES_AHEAD", ahead).start().await?;
-    let mut hands = Hands { file: file.to_owned(), micros: 0 };
     let seats: Vec<i32> = (0..TABLES).map(|n| if n % 3 == 0 { 2 } else { 4 }).collect();
     let room = Room::with(&bed, &seats).await?;
     let owner = room.house.owner();
@@ -225,6 +233,9 @@ async fn evening(file: &Path) -> Result<()> {
     for _ in 0..HOSTS {
         hosts.push(room.house.member("host").await?);
     }
+    let mut hands = Hands { file: file.to_owned(), micros: 0 };
+    hands.set(until_service()?)?;
+    tokio::time::sleep(LOOK).await;
     let first = room.floor(owner).await?;
     let (start, pos) = (Screen::of(&first)?, text(&first, "/pos")?);
     let (end, told) = watch::channel(None);

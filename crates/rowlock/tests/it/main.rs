@@ -50,6 +50,7 @@ mod doctor;
 mod doors;
 mod dropped;
 mod floor;
+mod floor_evening;
 mod floor_levels;
 mod floor_line;
 mod floor_past;
