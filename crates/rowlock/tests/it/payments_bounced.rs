@@ -7,7 +7,7 @@ use testkit::{PATIENCE, Socket, wait_until};
 
 use crate::payments_returns::Desk;
 use crate::sale::text;
-use crate::till::{Bill, euro};
+use crate::till::{Bill, GONE, euro};
 
 /// The provider's words for it.
 const WHY: &str = "the refund failed: lost_or_stolen_card";
@@ -131,6 +131,35 @@ async fn a_void_that_bounces_stays_one_and_can_be_sent_again() -> Result<()> {
     assert_eq!(seen["owed"], euro(0));
     let reopened = "select count(*) from log.audit where action = 'test_reopened'";
     assert_eq!(desk.sql.value::<i64>(reopened, &[]).await?, 1, "the bill was reopened once");
+    till.audited().await
+}
+
+/// Nobody asked for that refund: what was paid for was gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_went_back_by_itself_and_bounces_is_owed_by_a_closed_bill() -> Result<()> {
+    let desk = Desk::open().await?;
+    let (till, cashier) = (&desk.till, &desk.till.cashier);
+    desk.bank.says("succeeded");
+    let bill = till.odd_bill(&desk.sql, GONE, 9_500).await?;
+    let ask = cashier.post(bill.path("/payments"), json!({"method": "card"}));
+    let payment = text(&ask.settled().await?.expect(201)?, "/payment/id")?;
+    desk.tell(0, "evt_paid", "payment_intent.succeeded", &desk.charge(&payment)).await?;
+    let refunds = till.house.path(&format!("/refunds?payment={payment}"));
+    let listed = cashier.get(refunds).await?.expect(200)?;
+    let refund = text(&listed, "/items/0/id")?;
+    desk.becomes(&refund, "succeeded").await?;
+    assert_eq!(bill.seen(cashier).await?["owed"], euro(0));
+
+    desk.rush(&refund).await?;
+    let seen = bill.seen(cashier).await?;
+    assert_eq!((&seen["status"], &seen["owed"]), (&json!("closed"), &euro(9_500)));
+    till.audited().await?;
+    let path = till.house.path(&format!("/payments/{payment}/refund"));
+    let again = json!({"reason": "Your bank had sent it back"});
+    let again = cashier.post(path, again).await?.expect(201)?;
+    desk.becomes(&text(&again, "/id")?, "succeeded").await?;
+    let seen = bill.seen(cashier).await?;
+    assert_eq!((&seen["owed"], &seen["refunded"]), (&euro(0), &euro(9_500)));
     till.audited().await
 }
 
