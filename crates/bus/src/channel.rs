@@ -69,6 +69,7 @@ mod tests {
         let sharded = Names::new("rl:".into(), true);
         assert_eq!(sharded.venue(venue), "rl:{p127}:00000000-0000-0000-0000-0000000000ff");
         assert_eq!(sharded.control(), "rl:{p00}:control");
+        assert_eq!((plain.work(), hash_tag(&sharded.work())), ("rl:work".into(), "p00"));
         assert_eq!(hash_tag(&sharded.venue(venue)), "p127");
     }
 }

@@ -1,5 +1,6 @@
 //! Two buses and a real Redis Cluster whose slots move and whose nodes die.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use devkit::RedisCluster;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use crate::channel::{Names, partition};
 use crate::outage_tests::{batch, connected, hear, remote, until};
-use crate::{Bus, BusConfig, Incoming, RedisState};
+use crate::{Bus, BusConfig, Incoming, Piece, RedisState, Taker, WORK_IDLE_MAX};
 
 /// From a node's death to the first event by way of its follower: it has to be missed, elected,
 /// found and listened to.
@@ -99,4 +100,83 @@ async fn a_cluster_carries_and_follows_its_slots_and_nodes() {
     eprintln!("a dead node's venue is carried again after {:?}", began.elapsed());
     carried(&here, &mut heard, moved, 1_000).await;
     until("connected", || here.state() == RedisState::Connected).await;
+}
+
+/// Takes pieces, and those that are dropped, until there are `count` of them; then it says so.
+async fn taken(taker: &mut Taker, count: usize, within: Duration) -> Vec<Piece> {
+    let (began, mut pieces) = (Instant::now(), Vec::new());
+    while pieces.len() < count {
+        assert!(began.elapsed() < within, "{} of {count} pieces came", pieces.len());
+        pieces.extend(taker.take(count - pieces.len()).await);
+    }
+    pieces
+}
+
+/// Adds a piece as soon as the cluster takes one.
+async fn added(bus: &Bus, text: &str) {
+    let began = Instant::now();
+    while bus.work().add(text).await.is_err() {
+        assert!(began.elapsed() < FAIL_OVER_MAX, "no work is taken any more");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn texts(pieces: &[Piece]) -> BTreeSet<&str> {
+    pieces.iter().map(|piece| piece.text.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_shared_in_a_cluster_and_outlives_the_node_that_has_it() {
+    let Some(cluster) = RedisCluster::private().unwrap() else { return };
+    let names = Names::new("rl:".into(), true);
+    let slot = cluster.slot(&names.work()).unwrap();
+    // The node that has a follower is to have the stream.
+    let owner = RedisCluster::first_owner(slot);
+    if owner != 0 {
+        cluster.move_slot(slot, owner, 0).unwrap();
+    }
+    let ((here, _own), (there, _other)) = (start(&cluster), start(&cluster));
+    until("connected", || {
+        here.state() == RedisState::Connected && there.state() == RedisState::Connected
+    })
+    .await;
+    let (mut mine, mut theirs) = (here.work().taker().unwrap(), there.work().taker().unwrap());
+    for n in 0..6 {
+        added(&here, &format!("piece {n}")).await;
+    }
+    let first = taken(&mut mine, 3, FAIL_OVER_MAX).await;
+    let second = taken(&mut theirs, 3, FAIL_OVER_MAX).await;
+    assert_eq!(texts(&first).union(&texts(&second)).count(), 6, "each has other pieces");
+    for piece in &second {
+        there.work().done(&piece.id).await;
+    }
+    assert_eq!(here.work().waiting().await, Ok(3), "those in somebody's hands count");
+    let of_node = cluster.node(0).unwrap().ask(&["XLEN", &names.work()]).unwrap();
+    assert_eq!(of_node, "3", "all of it is at one node");
+
+    // The node dies, and with it the worker that has three pieces: the follower knows of them.
+    added(&there, "before").await;
+    let followed = cluster.node(0).unwrap().ask(&["WAIT", "1", "5000"]).unwrap();
+    assert_eq!(followed, "1");
+    cluster.node(0).unwrap().kill().unwrap();
+    drop((mine, here));
+    let within = FAIL_OVER_MAX + WORK_IDLE_MAX;
+    let rest = taken(&mut theirs, 4, within).await;
+    let wanted: BTreeSet<&str> = texts(&first).into_iter().chain(["before"]).collect();
+    assert_eq!(texts(&rest), wanted);
+    until("connected", || there.state() == RedisState::Connected).await;
+    added(&there, "after").await;
+    for piece in &rest {
+        there.work().done(&piece.id).await;
+    }
+    // What was said on the connection to the dead node was not heard: such a piece comes again.
+    let (began, mut seen) = (Instant::now(), BTreeSet::new());
+    while there.work().waiting().await != Ok(0) {
+        assert!(began.elapsed() < within, "some pieces are never done");
+        for piece in theirs.take(10).await {
+            there.work().done(&piece.id).await;
+            seen.insert(piece.text);
+        }
+    }
+    assert!(seen.contains("after"), "{seen:?}");
 }
