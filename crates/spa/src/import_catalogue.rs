@@ -332,7 +332,7 @@ impl Plan {
             found.visible = row.category_visible.unwrap_or(found.visible);
             return found.id;
         }
-        let position = all.iter().map(|it| it.position + 1).max().unwrap_or(0);
+        let position = all.iter().map(|it| it.position.saturating_add(1)).max().unwrap_or(0);
         let (id, visible) = (CategoryId::fresh(self.now), row.category_visible.unwrap_or(true));
         all.push(Category { id, name: name.to_owned(), position, visible, version: 0 });
         id
@@ -342,7 +342,7 @@ impl Plan {
         let all = &mut self.stock.services;
         let at = all.iter().position(|it| it.category_id == category && it.name == name);
         let own = all.iter().filter(|it| it.category_id == category);
-        let position = own.map(|it| it.position + 1).max().unwrap_or(0);
+        let position = own.map(|it| it.position.saturating_add(1)).max().unwrap_or(0);
         let at = at.unwrap_or_else(|| {
             all.push(Service {
                 id: ServiceId::fresh(self.now),
@@ -372,7 +372,7 @@ impl Plan {
         let all = &mut self.stock.variants;
         let at = all.iter().position(|it| it.service_id == service && it.name == name);
         let own = all.iter().filter(|it| it.service_id == service);
-        let position = own.map(|it| it.position + 1).max().unwrap_or(0);
+        let position = own.map(|it| it.position.saturating_add(1)).max().unwrap_or(0);
         let at = at.unwrap_or_else(|| {
             all.push(Variant {
                 id: VariantId::fresh(self.now),

@@ -89,7 +89,7 @@ async fn create_category(tx: &mut Tx, cmd: &CreateCategory) -> Result<Category, 
     if stock.categories.len() >= CATALOGUE_ROWS_MAX {
         return Err(SpaError::TooMany("categories", CATALOGUE_ROWS_MAX));
     }
-    let last = stock.categories.iter().map(|it| it.position + 1).max();
+    let last = stock.categories.iter().map(|it| it.position.saturating_add(1)).max();
     let category = Category {
         id: CategoryId::fresh(tx.now()),
         name: cmd.name.trim().to_owned(),

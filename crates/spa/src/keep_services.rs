@@ -142,7 +142,7 @@ async fn create_service(tx: &mut Tx, cmd: &CreateService) -> Result<Service, Spa
         return Err(SpaError::Absent(Kind::Category));
     }
     let own = stock.services.iter().filter(|it| it.category_id == cmd.category);
-    let last = own.map(|it| it.position + 1).max();
+    let last = own.map(|it| it.position.saturating_add(1)).max();
     let service = Service {
         id: ServiceId::fresh(tx.now()),
         category_id: cmd.category,

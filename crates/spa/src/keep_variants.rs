@@ -130,7 +130,7 @@ async fn create_variant(tx: &mut Tx, cmd: &CreateVariant) -> Result<Variant, Spa
         return Err(SpaError::Absent(Kind::Service));
     }
     let own = stock.variants.iter().filter(|it| it.service_id == cmd.service);
-    let last = own.map(|it| it.position + 1).max();
+    let last = own.map(|it| it.position.saturating_add(1)).max();
     let variant = Variant {
         id: VariantId::fresh(tx.now()),
         service_id: cmd.service,

@@ -239,6 +239,11 @@ async fn customers_see_what_is_visible_and_staff_change_it_by_version() -> Resul
     assert_eq!(sneaky["variants"], json!([]));
     bed.anyone().post(spa.path("/orders"), spa.cart()).await?.refused(409, "spa.cart_changed")?;
     owner.delete(&path).await?.refused(409, "spa.in_use")?;
+    // Behind the last place that there is, what comes next has the same.
+    for body in [json!({"name": "Last", "position": i32::MAX}), json!({"name": "Behind"})] {
+        let made = owner.post(spa.path("/catalogue/categories"), body).await?.expect(201)?;
+        assert_eq!(made["position"], i32::MAX);
+    }
     let twice = json!({"name": "Massage"});
     owner.post(spa.path("/catalogue/categories"), twice).await?.refused(409, "spa.name_taken")?;
     let dollars = json!({"price": {"amount": 1, "currency": "USD"}});
