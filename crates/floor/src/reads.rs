@@ -154,6 +154,10 @@ pub(crate) struct FloorRows {
     security(("bearer" = [])),
     responses(
         (status = 200, body = FloorState), (status = 304, description = "Nothing changed"),
+        (status = 410, content_type = "application/problem+json",
+         body = kernel::problem::ProblemBody, description = "So far back nothing is kept"),
+        (status = 422, content_type = "application/problem+json",
+         body = kernel::problem::ProblemBody, description = "That time has not come"),
         ReadRefusals
     )
 )]

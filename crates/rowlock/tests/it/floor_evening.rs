@@ -26,7 +26,7 @@ const LATE_OF_100: usize = 10;
 
 /// A line of the file.
 struct Came {
-    came: i64,
+    minute: i64,
     party: i64,
     seated: Option<i64>,
     left: Option<i64>,
@@ -55,10 +55,10 @@ fn read(text: &str) -> Result<(Vec<i32>, Vec<Came>)> {
         };
         let one = seated.is_some() != gave_up.is_some() && seated.is_some() == left.is_some();
         ensure!(one, "seated and left, or gave_up: {line}");
-        all.push(Came { came, party, seated, left, gave_up });
+        all.push(Came { minute: came, party, seated, left, gave_up });
     }
     ensure!(!tables.is_empty(), "a line `# tables: 2 2 4 …` says how many seats each has");
-    all.sort_by_key(|it| it.came);
+    all.sort_by_key(|it| it.minute);
     Ok((tables, all))
 }
 
@@ -147,7 +147,7 @@ impl Evening {
         let last = all.iter().filter_map(|it| it.left.max(it.gave_up)).max().unwrap_or(0);
         for now in 0..=last {
             let happens =
-                |it: &Came| [Some(it.came), it.seated, it.left, it.gave_up].contains(&Some(now));
+                |it: &Came| [Some(it.minute), it.seated, it.left, it.gave_up].contains(&Some(now));
             let owed = |(it, played): (&Came, &Played)| {
                 it.seated.is_some_and(|at| at < now) && played.seated.is_none() && !played.gone
             };
@@ -162,7 +162,7 @@ impl Evening {
                 }
             }
             self.make_tables(now).await?;
-            for (n, it) in all.iter().enumerate().take_while(|(_, it)| it.came <= now) {
+            for (n, it) in all.iter().enumerate().take_while(|(_, it)| it.minute <= now) {
                 if n == played.len() {
                     played.push(self.comes(it.party).await?);
                     // Looked at the line and went on.
@@ -193,7 +193,7 @@ fn compare(all: &[Came], played: &[Played]) -> (i64, i64, i64) {
     for (came, played) in all.iter().zip(played) {
         // Nobody knows how long those would have waited who gave up.
         let Some(seated) = came.seated else { continue };
-        let (real, (from, to)) = (seated - came.came, played.promised);
+        let (real, (from, to)) = (seated - came.minute, played.promised);
         for (column, value) in
             columns.iter_mut().zip([to, real, (from - real).max(real - to).max(0)])
         {
@@ -223,13 +223,13 @@ async fn exports(bed: &Bed, room: &Room, (all, played): (&[Came], &[Played])) ->
              || ',' || coalesce(gave_up::text, '') from ({statement}) evening"
     );
     let mut told: Vec<String> = bed.sql().await?.column(&minutes, &[]).await?;
-    let first = all.first().context("nobody came")?.came;
+    let first = all.first().context("nobody came")?.minute;
     let word = |minute: Option<i64>| minute.map_or_else(String::new, |at| (at - first).to_string());
     let mut wanted: Vec<String> = (all.iter().zip(played))
         .filter(|(_, played)| played.gone)
         .map(|(it, played)| {
             let gave_up = it.gave_up.filter(|_| played.seated.is_none());
-            format!("{},{},{},{}", it.came - first, it.party, word(played.seated), word(gave_up))
+            format!("{},{},{},{}", it.minute - first, it.party, word(played.seated), word(gave_up))
         })
         .collect();
     told.sort_unstable();
