@@ -1,5 +1,6 @@
 //! `fuzz`: the parsers that read what strangers send, each for a while, with cargo-fuzz.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -36,11 +37,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     for (name, target) in TARGETS.iter().filter(|(_, target)| wanted(target)) {
         println!("fuzz {target}: {} s", options.seconds);
+        let owner = devkit::workspace_root().join("crates").join(name);
+        let (corpus, seeds) = (owner.join("fuzz/corpus"), owner.join("fuzz/seeds"));
+        fs::create_dir_all(corpus.join(target))?;
+        // What is fuzzed is built from the same versions as what is shipped.
+        fs::copy(devkit::workspace_root().join("Cargo.lock"), owner.join("fuzz/Cargo.lock"))?;
         let mut fuzz = Command::new(&program);
-        fuzz.current_dir(devkit::workspace_root().join("crates").join(name)).stdin(Stdio::null());
+        fuzz.current_dir(&owner).stdin(Stdio::null());
         // Without a sanitizer the stable toolchain does: there is no unsafe code of ours to watch.
         fuzz.args(["fuzz", "run", "--sanitizer", "none", "--target-dir"]);
-        fuzz.arg(cargo::target()?.join("fuzz")).arg(target).arg("--");
+        fuzz.arg(cargo::target()?.join("fuzz")).arg(target);
+        // What is learned goes to the first; without the second hardly anything gets past the first
+        // few letters.
+        fuzz.arg(corpus.join(target)).arg(seeds.join(target)).arg("--");
         fuzz.arg(format!("-max_total_time={}", options.seconds)).arg("-print_final_stats=1");
         cargo::run(&mut fuzz, &format!("the target {target}"))?;
     }
