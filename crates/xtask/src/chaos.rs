@@ -29,6 +29,8 @@ const SHORT_ROUNDS: u32 = 8;
 const SECOND_IN: usize = 4;
 const WARM_UP: Duration = Duration::from_secs(4);
 const REST_MS: (u64, u64) = (300, 1_200);
+/// Whoever watches a long run hears of it so often.
+const PROGRESS_EVERY: Duration = Duration::from_mins(1);
 /// How long the last writes go on without Redis.
 const TAIL: Duration = Duration::from_secs(2);
 /// How long loadgen may take to settle what is under way, and to judge.
@@ -146,8 +148,14 @@ fn strike(options: &Options, field: &mut Field, dice: &mut Dice) -> Result<Struc
     let rounds = options.rounds.unwrap_or(ROUNDS);
     let time = options.minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
     let (begun, mut struck, mut round) = (Instant::now(), Struck::new(), 0);
+    let mut told = begun;
     while time.map_or(round < rounds, |time| begun.elapsed() < time) {
         round += 1;
+        if told.elapsed() >= PROGRESS_EVERY {
+            told = Instant::now();
+            let (minutes, faults) = (begun.elapsed().as_secs() / 60, struck.values().sum::<u64>());
+            println!("after      {minutes} min: round {round}, {faults} faults");
+        }
         field.check_alive()?;
         let mut faults = vec![choose(options, round, dice)];
         let second = choose(options, 0, dice);
