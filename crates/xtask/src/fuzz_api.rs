@@ -14,7 +14,10 @@ use serde::Deserialize;
 use crate::cargo::{self, Profile};
 use crate::up::probe;
 
-const HOOKS: &str = include_str!("fuzz_api/hooks.py");
+const HOOKS: [(&str, &str); 2] = [
+    ("hooks.py", include_str!("fuzz_api/hooks.py")),
+    ("field.py", include_str!("fuzz_api/field.py")),
+];
 const READY_PATIENCE: Duration = Duration::from_secs(20);
 /// What is checked of every answer: no server error, no status, type or body that the document does
 /// not have, no operation that forgets who asks.
@@ -98,8 +101,9 @@ fn fuzz(
 ) -> Result<()> {
     let owner = demo.accounts.iter().find(|account| account.role == "owner");
     let owner = owner.context("the demo has no owner")?;
-    let hooks = folder.join("hooks.py");
-    fs::write(&hooks, HOOKS)?;
+    for (name, text) in HOOKS {
+        fs::write(folder.join(name), text)?;
+    }
     let url = format!("http://{address}");
     let mut run = tool.command("run");
     run.current_dir(folder).arg(format!("{url}/openapi.json")).args(["--checks", CHECKS]);
@@ -114,7 +118,7 @@ fn fuzz(
     for name in &options.only {
         run.args(["--include-operation-id", name]);
     }
-    run.env("SCHEMATHESIS_HOOKS", &hooks).env("ROWLOCK_URL", &url);
+    run.env("SCHEMATHESIS_HOOKS", folder.join("hooks.py")).env("ROWLOCK_URL", &url);
     run.env("ROWLOCK_VENUE", &demo.venue).env("ROWLOCK_SHOW", &demo.show);
     run.env("ROWLOCK_EMAIL", &owner.email).env("ROWLOCK_PASSWORD", &owner.password);
     cargo::run(&mut run, "schemathesis")
