@@ -17,7 +17,8 @@ const WORKERS: usize = 3;
 const PAYERS: usize = 6;
 /// Tables that are left for them.
 const LEFT: usize = 3;
-/// Others who want what is left.
+/// So many of those others want, too, and may be faster: to pay takes longer than to hold.
+const WANTED: usize = 2;
 const RIVALS: usize = 12;
 const ROUNDS: usize = 6;
 
@@ -140,7 +141,7 @@ async fn rush(bed: &Bed, evening: &Evening) -> Result<(Vec<Answered>, usize)> {
     for n in 0..RIVALS {
         let (sale, start) = (sale.clone(), Arc::clone(&start));
         let (client, wish) =
-            (clerk.client().at(n % WORKERS), format!("T{}", PAYERS + 1 + n % LEFT));
+            (clerk.client().at(n % WORKERS), format!("T{}", PAYERS + 1 + n % WANTED));
         rivals.spawn(async move {
             start.wait().await;
             hold(&sale, &client, &[&wish]).await
@@ -193,12 +194,12 @@ async fn of_6_who_pay_late_for_3_tables_none_shares_one_and_nobody_is_out_of_poc
             }
         }
         assert_eq!(given + held, LEFT, "each table has one owner, and none is left over");
+        assert!(given >= LEFT - WANTED, "who pays gets what nobody else wants");
         assert_eq!(twice(&sql).await?, 0);
         audited(house).await?;
         won += given;
     }
     println!("{won} of {} had a table", ROUNDS * LEFT);
-    assert!(won > 0, "the others were always faster: the race was none");
     Ok(())
 }
 
