@@ -1,6 +1,3 @@
--- What is taken back: a refund, by the customer's bank; a login, by its person; a name, by whoever
--- does not want to be known any more.
-
 -- Money that a bank sent back after its provider had said that the customer has it. The refund and its
 -- receipt stay as they were; this is what happened next.
 create table payments.refund_bounce (
@@ -78,16 +75,3 @@ create or replace view payments.refund_state with (security_invoker = true) as
 create or replace view booking.bill with (security_invoker = true) as
     select venue_id, id, status, due - discount as due, paid, pending, refunded, owed
     from payments.bill where kind = 'booking';
-
--- A login has an id, by which its person names it, and the address that the provider told us when it
--- was linked: what distinguishes two of one provider for people.
-alter table identity.oidc_login
-    add column id uuid not null default gen_random_uuid(),
-    add column email text check (length(email) <= 254),
-    add constraint oidc_login_id_key unique (id);
-grant delete on identity.oidc_login to rowlock_app;
-
--- Customers who asked to be forgotten: the words went with the request, and what told of them in logs
--- and at the till goes next, by a job.
-alter table spa.order add column forget_since timestamptz;
-create index order_to_forget on spa.order (forget_since) where forget_since is not null;
