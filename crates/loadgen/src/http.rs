@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// An answer that is larger is none of ours.
-const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// An answer that is larger is none of ours: a snapshot after an hour of bookings has some 5 MB.
+const ANSWER_MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Room for one usual answer.
 const INPUT_BYTES: usize = 16 * 1024;
 /// What a call that prepares something may take.
