@@ -21,9 +21,12 @@ pg::statements! {
         from booking.seat
         where venue_id = $1 and show_id = $2 and label = any($3) order by seat for update";
     // Stands behind the lock in the same packet, with a snapshot of its own: it sees the claim of
-    // whoever had the lock before.
+    // whoever had the lock before. Each seat's claim is looked up (`offset 0` keeps it so): while a
+    // new show sells, its claims are not in the statistics, and a join read all of them for two seats.
     CLAIMS_OF_LABELS = "select c.seat, c.hold_id, c.booking_id, c.expires_at
-        from booking.seat s join booking.claim c using (venue_id, show_id, seat)
+        from booking.seat s cross join lateral (
+            select k.seat, k.hold_id, k.booking_id, k.expires_at from booking.claim k
+            where k.venue_id = $1 and k.show_id = $2 and k.seat = s.seat offset 0) c
         where s.venue_id = $1 and s.show_id = $2 and s.label = any($3)";
     // The holds are counted for customers alone. Their status is asked for in words that the index
     // of due holds does not promise: with few live rows in its statistics PostgreSQL took that one
