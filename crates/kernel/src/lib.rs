@@ -5,6 +5,7 @@ pub mod event;
 pub mod follow;
 pub mod ids;
 pub mod money;
+mod names;
 pub mod problem;
 pub mod role;
 pub mod scope;
