@@ -19,43 +19,21 @@ const LOCK_WAITS_MAX: i64 = 16;
 /// How many passes a second more, while nothing says that it is too fast.
 const FASTER_BY: i32 = 2;
 
-/// Where a place in a line stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PlaceStatus {
-    /// Its turn will come.
-    Waiting,
-    /// It has a pass: hold seats until `passUntil`.
-    Passed,
-    /// The pass is used up.
-    Used,
-    /// The pass' time is over.
-    Expired,
-    /// Its customer left the line.
-    Left,
-    /// The line is over: everything is sold, the show begins, or nobody needs a pass any more.
-    Ended,
-}
-
-impl PlaceStatus {
-    const ALL: [Self; 6] =
-        [Self::Waiting, Self::Passed, Self::Used, Self::Expired, Self::Left, Self::Ended];
-
-    /// As the database writes it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Passed => "passed",
-            Self::Used => "used",
-            Self::Expired => "expired",
-            Self::Left => "left",
-            Self::Ended => "ended",
-        }
-    }
-
-    /// The status of that name.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
+kernel::names! {
+    /// Where a place in a line stands.
+    PlaceStatus {
+        /// Its turn will come.
+        Waiting = "waiting",
+        /// It has a pass: hold seats until `passUntil`.
+        Passed = "passed",
+        /// The pass is used up.
+        Used = "used",
+        /// The pass' time is over.
+        Expired = "expired",
+        /// Its customer left the line.
+        Left = "left",
+        /// The line is over: everything is sold, the show begins, or nobody needs a pass any more.
+        Ended = "ended",
     }
 }
 
@@ -296,12 +274,5 @@ mod tests {
         assert_eq!(pass.shown(&line(), at(60)).status, PlaceStatus::Expired);
         let used = Place { uses: PASS_USES_MAX, ..pass };
         assert!(!used.is_pass(at(1)) && !used.is_live(at(1)));
-    }
-
-    #[test]
-    fn a_status_survives_the_database() {
-        for status in PlaceStatus::ALL {
-            assert_eq!(PlaceStatus::from_name(status.as_str()), Some(status));
-        }
     }
 }

@@ -15,28 +15,7 @@ use crate::BookingError;
 use crate::choice::Closeness;
 use crate::plan::Plan;
 
-macro_rules! status {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant:meta])* $case:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant])* $case,)* }
-
-        impl $name {
-            /// As the database writes it.
-            pub(crate) fn as_str(self) -> &'static str {
-                match self { $(Self::$case => $text,)* }
-            }
-
-            /// The status of that name.
-            pub(crate) fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$case),)* _ => None }
-            }
-        }
-    )*};
-}
-
-status! {
+kernel::names! {
     /// Where a show stands.
     ShowStatus {
         /// Only staff see it.

@@ -12,38 +12,19 @@ use crate::BookingError;
 use crate::reads::ShowPath;
 use crate::store::{shows, waiting};
 
-/// Where a party of a waiting list stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WaitingStatus {
-    /// No seats yet.
-    Waiting,
-    /// Seats are held for it.
-    Offered,
-    /// It booked them.
-    Taken,
-    /// It let the offer pass.
-    Passed,
-    /// It left the list.
-    Left,
-}
-
-impl WaitingStatus {
-    /// As the database writes it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Offered => "offered",
-            Self::Taken => "taken",
-            Self::Passed => "passed",
-            Self::Left => "left",
-        }
-    }
-
-    /// The status of that name.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Waiting, Self::Offered, Self::Taken, Self::Passed, Self::Left];
-        all.into_iter().find(|status| status.as_str() == name)
+kernel::names! {
+    /// Where a party of a waiting list stands.
+    WaitingStatus {
+        /// No seats yet.
+        Waiting = "waiting",
+        /// Seats are held for it.
+        Offered = "offered",
+        /// It booked them.
+        Taken = "taken",
+        /// It let the offer pass.
+        Passed = "passed",
+        /// It left the list.
+        Left = "left",
     }
 }
 
