@@ -11,31 +11,7 @@ pub const UNDO_MAX: SignedDuration = SignedDuration::from_secs(edge::limits::STE
 /// Tables that one party has at most.
 pub const TABLES_PER_PARTY_MAX: usize = edge::limits::TABLES_PER_PARTY_MAX;
 
-macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant:meta])* $case:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant])* $case,)* }
-
-        impl $name {
-            /// As the database writes it.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$case => $text,)* }
-            }
-
-            /// The one of that name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$case),)* _ => None }
-            }
-        }
-    )*};
-}
-pub(crate) use names;
-
-names! {
+kernel::names! {
     /// What a table is right now.
     TableStatus {
         /// A party can sit down.

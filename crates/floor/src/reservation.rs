@@ -3,13 +3,13 @@
 use edge::answer::Versioned;
 use jiff::{SignedDuration, Timestamp};
 use kernel::ids::{GuestId, ReservationId, TableId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::FloorError;
 use crate::choose;
 use crate::floor::{Floor, Key};
-use crate::model::{Table, TableStatus, names};
+use crate::model::{Table, TableStatus};
 
 /// Covers are counted by the quarter of an hour.
 pub(crate) const QUARTER: SignedDuration = SignedDuration::from_mins(15);
@@ -20,7 +20,7 @@ const TIMES_MAX: usize = 6;
 /// A party that stays longer than expected is thought to stay so much longer still.
 const OVERTIME: SignedDuration = SignedDuration::from_mins(15);
 
-names! {
+kernel::names! {
     /// Where a reservation stands.
     ReservationStatus {
         /// Kept for a few minutes, until it is booked.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{TableStatus, names};
+use crate::model::TableStatus;
 
 /// The hour at which a day of service begins: what happens after midnight belongs to the evening.
 const DAY_BEGINS: i8 = 4;
@@ -17,7 +17,7 @@ const DAY_BEGINS: i8 = 4;
 const ROWS_MAX: usize = 100;
 const MINUTES_MAX: i32 = 12 * 60;
 
-names! {
+kernel::names! {
     /// What a table becomes when its party leaves.
     ClearedTo {
         /// Somebody has to make it first.
