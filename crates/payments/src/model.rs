@@ -11,30 +11,7 @@ use uuid::Uuid;
 
 use crate::bill::{Bill, Line};
 
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant:meta])* $case:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant])* $case,)* }
-
-        impl $name {
-            /// As the database writes it.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$case => $text,)* }
-            }
-
-            /// The one of that name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$case),)* _ => None }
-            }
-        }
-    )*};
-}
-
-words! {
+kernel::names! {
     /// Where a bill stands.
     BillStatus {
         /// Something is to be paid, or waited for.
