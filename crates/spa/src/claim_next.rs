@@ -9,7 +9,7 @@ use pg::Tx;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Order, TherapistRow, names};
+use crate::model::{Order, TherapistRow};
 use crate::reads::VenuePath;
 use crate::settings::SpaRules;
 use crate::shifts::Therapist;
@@ -22,7 +22,7 @@ pub(crate) const READY_MAX_SECS: i64 = 300;
 /// How often the line is looked at anew when others were faster.
 const TRIES_MAX: usize = 3;
 
-names! {
+kernel::names! {
     /// What came of asking for the next customer.
     NextOutcome {
         /// `order` is yours, and its room.

@@ -25,7 +25,6 @@ use crate::SpaError;
 use crate::catalogue::{Category, Service, Variant, check_image, check_tags, check_variant};
 use crate::error::Kind;
 use crate::event;
-use crate::model::names;
 use crate::reads::VenuePath;
 use crate::store::catalogue::{self as store, Stock};
 use crate::store::people::{self, house_now};
@@ -98,7 +97,7 @@ pub struct CatalogueRows {
     pub rows: Vec<CatalogueRow>,
 }
 
-names! {
+kernel::names! {
     /// What becomes of the good rows when others are wrong.
     OnError {
         /// Nothing is imported.

@@ -9,34 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant:meta])* $case:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize,
-            utoipa::ToSchema,
-        )]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant])* $case,)* }
-
-        impl $name {
-            /// As the database writes it.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$case => $text,)* }
-            }
-
-            /// The one of that name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$case),)* _ => None }
-            }
-        }
-    )*};
-}
-pub(crate) use names;
-
-names! {
+kernel::names! {
     /// Where an order stands.
     OrderStatus {
         /// In the line of those who wait for a therapist.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::SpaError;
 use crate::code::day;
-use crate::model::{OrderStatus, RoomStatus, names};
+use crate::model::{OrderStatus, RoomStatus};
 use crate::queues::{LineOrder, pos};
 use crate::quote::{Quote, Waiter};
 use crate::reads::VenuePath;
@@ -20,7 +20,7 @@ use crate::store::{lines, outlook, people, rooms};
 /// What the wait of somebody who comes now is quoted for: a treatment of usual length.
 const USUAL_MINUTES: i32 = 60;
 
-names! {
+kernel::names! {
     /// What was promised.
     Stage {
         /// When the treatment begins at the latest, told at the order.

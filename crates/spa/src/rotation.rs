@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::model::{TherapistRow, names};
+use crate::model::TherapistRow;
 
-names! {
+kernel::names! {
     /// What happened to somebody's place in the rotation.
     TurnKind {
         /// The shift began.

@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::catalogue::check_tags;
 use crate::claim_next::READY_MAX_SECS;
 use crate::code::day;
-use crate::model::{TherapistRow, names};
+use crate::model::TherapistRow;
 use crate::reads::{TherapistPath, VenuePath};
 use crate::rotation::{Turn, TurnKind, Why};
 use crate::store::{ledger, people};
@@ -27,7 +27,7 @@ use crate::{SpaError, event, rotation};
 /// Lines of the ledger in one answer.
 const TURNS_MAX: i64 = 10_000;
 
-names! {
+kernel::names! {
     /// What a therapist is doing.
     TherapistStatus {
         /// Not on shift.
