@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use kernel::ids::{DeviceId, ShowId, TicketId, UserId};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::model::{Conflict, Verdict};
@@ -18,47 +17,19 @@ pub(crate) const DENIALS_MANY: usize = 10;
 /// judged by what was measured of it.
 pub(crate) const CLOCK_OFF: SignedDuration = SignedDuration::from_secs(120);
 
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertKind {
-    /// One scanner refused ten times within a minute.
-    ManyDenials,
-    /// One ticket was shown at two gates within a minute.
-    TwoGates,
-    /// A device that was revoked handed in scans.
-    UntrustedDevice,
-    /// A device's clock is more than two minutes off.
-    ClockOff,
-    /// A device that nobody has approved, or somebody has revoked, still tries.
-    UnapprovedDevice,
-}
-
-impl AlertKind {
-    /// As the database writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ManyDenials => "many_denials",
-            Self::TwoGates => "two_gates",
-            Self::UntrustedDevice => "untrusted_device",
-            Self::ClockOff => "clock_off",
-            Self::UnapprovedDevice => "unapproved_device",
-        }
-    }
-
-    /// The one of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::ManyDenials,
-            Self::TwoGates,
-            Self::UntrustedDevice,
-            Self::ClockOff,
-            Self::UnapprovedDevice,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == name)
+kernel::names! {
+    /// What is wrong.
+    AlertKind {
+        /// One scanner refused ten times within a minute.
+        ManyDenials = "many_denials",
+        /// One ticket was shown at two gates within a minute.
+        TwoGates = "two_gates",
+        /// A device that was revoked handed in scans.
+        UntrustedDevice = "untrusted_device",
+        /// A device's clock is more than two minutes off.
+        ClockOff = "clock_off",
+        /// A device that nobody has approved, or somebody has revoked, still tries.
+        UnapprovedDevice = "unapproved_device",
     }
 }
 

@@ -3,33 +3,10 @@
 use edge::answer::Versioned;
 use jiff::Timestamp;
 use kernel::ids::{BookingId, ShowId, TicketId, ZoneId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant:meta])* $case:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant])* $case,)* }
-
-        impl $name {
-            /// As the database writes it.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$case => $text,)* }
-            }
-
-            /// The one of that name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$case),)* _ => None }
-            }
-        }
-    )*};
-}
-
-words! {
+kernel::names! {
     /// Where a ticket stands.
     TicketStatus {
         /// It is there.
