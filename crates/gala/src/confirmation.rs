@@ -188,12 +188,13 @@ pub(crate) async fn get_qr(
     app: web::Data<App>,
 ) -> Result<HttpResponse, Rejection> {
     let confirmed = read(&actor, &app, at.show, &token).await?;
-    let qr = Qr::of(&confirmed.qr).map_err(|_| Rejection::of(&GalaError::NoRandom))?;
+    let undrawn = |_| Rejection::of(&GalaError::NoRandom);
+    let qr = Qr::of(&confirmed.qr).map_err(undrawn)?;
     let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CACHE_CONTROL, "private, no-store"));
     Ok(if accepted.is_some_and(|types| types.contains("image/png")) {
-        answer.insert_header((CONTENT_TYPE, "image/png")).body(qr.png())
+        answer.insert_header((CONTENT_TYPE, "image/png")).body(qr.png().map_err(undrawn)?)
     } else {
         answer.insert_header((CONTENT_TYPE, "image/svg+xml")).body(qr.svg())
     })

@@ -49,7 +49,8 @@ fn files(confirmed: &GalaConfirmation, now: Timestamp) -> Vec<Attachment> {
     };
     let ics = file("gala.ics", "text/calendar", calendar(confirmed, now).as_bytes());
     // A mail without its picture is better than none: the code is in the words as well.
-    let qr = Qr::of(&confirmed.qr).ok().map(|qr| file("gala.png", "image/png", &qr.png()));
+    let qr = Qr::of(&confirmed.qr).and_then(|qr| qr.png());
+    let qr = qr.ok().map(|picture| file("gala.png", "image/png", &picture));
     qr.into_iter().chain([ics]).collect()
 }
 

@@ -96,7 +96,8 @@ async fn begin_pairing(tx: &mut Tx, cmd: &BeginPairing) -> Result<PairingCode, I
     tx.audit("pairing_begun", ("venue", tx.venue()?.0), &detail)?;
     // A code of ours is never too long.
     let qr = Qr::of(&code).map_err(|_| Unspecified)?;
-    Ok(PairingCode { expires_at, svg: qr.svg(), png: STANDARD.encode(qr.png()), code })
+    let png = STANDARD.encode(qr.png().map_err(|_| Unspecified)?);
+    Ok(PairingCode { expires_at, svg: qr.svg(), png, code })
 }
 
 /// 96 random bits in four groups.

@@ -49,7 +49,7 @@ pub(crate) fn letter(
         escaped(&ticket.number),
         escaped(link),
     );
-    let picture = Qr::of(code).map_err(|_| TicketsError::Crypto)?.png();
+    let picture = Qr::of(code).and_then(|qr| qr.png()).map_err(|_| TicketsError::Crypto)?;
     let picture = Attachment {
         name: "ticket.png".to_owned(),
         content_type: "image/png".to_owned(),

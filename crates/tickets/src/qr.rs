@@ -71,11 +71,12 @@ pub(crate) fn counting(ticket: Ticket) -> Result<Ticket, TicketsError> {
 
 /// The picture as an answer that nobody keeps.
 pub(crate) fn drawn(code: &str, format: Picture) -> Result<HttpResponse, TicketsError> {
-    let qr = Qr::of(code).map_err(|_| TicketsError::Crypto)?;
+    let undrawn = |_| TicketsError::Crypto;
+    let qr = Qr::of(code).map_err(undrawn)?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CACHE_CONTROL, "no-store"));
     Ok(match format {
         Picture::Svg => answer.content_type("image/svg+xml").body(qr.svg()),
-        Picture::Png => answer.content_type("image/png").body(qr.png()),
+        Picture::Png => answer.content_type("image/png").body(qr.png().map_err(undrawn)?),
     })
 }
