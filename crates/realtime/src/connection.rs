@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use crate::frame::{self, BadFrame, Inbound, Reader};
-use crate::limits::FRAME_IN_MAX_BYTES;
+use crate::limits::{FRAME_IN_MAX_BYTES, UNSENT_MAX_BYTES};
 use crate::protocol::CloseCode;
 use crate::session::Session;
 use crate::socket::Sent;
@@ -53,6 +53,8 @@ enum End {
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream, session: Session) -> Self {
+        // A connection that refuses it is only found to be stalled later.
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX_BYTES);
         Self { stream, reader: Reader::default(), session }
     }
 

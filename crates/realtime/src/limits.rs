@@ -36,6 +36,9 @@ impl Default for Limits {
 pub(crate) const GREETING_IN_MAX_BYTES: usize = 4 * 1024;
 /// Inbound frames at once: enough to subscribe to every venue that a socket may have.
 pub(crate) const FRAMES_BURST: u32 = 60;
+/// Bytes that the kernel may keep of a socket before it sends them. It would take 4 MB of each client
+/// that reads nothing, and nobody would notice until they are full.
+pub(crate) const UNSENT_MAX_BYTES: u32 = 32 * 1024;
 /// Chunks handed to the kernel at once.
 pub(crate) const CHUNKS_AT_ONCE: usize = 16;
 
@@ -45,8 +48,9 @@ pub(crate) const GREETING_DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) const TOKEN_GRACE: Duration = Duration::from_secs(30);
 /// How long a socket may say nothing, not even a pong.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(1);
-/// How long a socket may take nothing of what waits for it.
-pub(crate) const STALL_MAX: Duration = Duration::from_secs(10);
+/// How long a socket may take nothing of what waits for it. It is looked at each second, so it is
+/// closed within 10 s.
+pub(crate) const STALL_MAX: Duration = Duration::from_secs(9);
 /// How often a socket is pinged and told its position.
 pub(crate) const HEARTBEAT_SECS: u64 = 25;
 

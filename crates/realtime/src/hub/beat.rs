@@ -174,8 +174,8 @@ mod tests {
         assert_eq!(overdue(&pulse(), 0, 160), None);
         assert_eq!(overdue(&pulse(), 0, 161), Some(CloseCode::NoPong));
         let stalled = Pulse { waiting_since: Some(95), ..pulse() };
-        assert_eq!(overdue(&stalled, 0, 104), None);
-        assert_eq!(overdue(&stalled, 0, 105), Some(CloseCode::Slow));
+        assert_eq!(overdue(&stalled, 0, 103), None);
+        assert_eq!(overdue(&stalled, 0, 104), Some(CloseCode::Slow));
         let late = Pulse { greeted: false, deadline: 5, ..pulse() };
         assert_eq!(overdue(&late, 5, 100), Some(CloseCode::NoAuth));
         let expired = Pulse { deadline: 5, ..pulse() };
