@@ -48,6 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         loadgen.args(["--worker-pid", &pid.to_string()]);
     }
     loadgen.env("LOADGEN_SUPERUSER_URL", &stage.superuser_url);
+    loadgen.env("LOADGEN_METRICS_TOKEN", &stage.metrics_token);
     loadgen.arg("--programs").arg(&stage.programs);
     cargo::run(&mut loadgen, "loadgen")?;
     stage.stop()

@@ -70,6 +70,8 @@ pub(super) struct Stage {
     pub(super) programs: PathBuf,
     pub(super) superuser_url: String,
     pub(super) worker_url: String,
+    /// What reads the workers' metrics.
+    pub(super) metrics_token: String,
     key: String,
     place: Place,
 }
@@ -146,9 +148,16 @@ impl Stage {
         let port = postgres.port();
         let worker_url =
             format!("postgres://rowlock_worker:{password}@127.0.0.1:{port}/{DATABASE}");
-        let key = devkit::base64_key()?;
-        let mut stage =
-            Self { workers: Vec::new(), cluster, programs, superuser_url, worker_url, key, place };
+        let mut stage = Self {
+            workers: Vec::new(),
+            cluster,
+            programs,
+            superuser_url,
+            worker_url,
+            metrics_token: devkit::password()?,
+            key: devkit::base64_key()?,
+            place,
+        };
         cargo::run(stage.command(rowlock, "migrate").stdout(Stdio::null()), "rowlock migrate")?;
         for number in 1..=workers {
             stage.launch(rowlock, number)?;
@@ -189,6 +198,7 @@ impl Stage {
         for limit in ["REQUESTS_PER_USER", "REQUESTS_PER_ADDRESS", "REQUESTS_PER_VENUE"] {
             rowlock.env(limit, "0");
         }
+        rowlock.env("METRICS_TOKEN", &self.metrics_token);
         rowlock.env("DATABASE_POOL_SIZE", POOL_SIZE.to_string()).stdin(Stdio::null());
         rowlock
     }

@@ -116,9 +116,9 @@ impl Crowd {
         self.heard.frames.get()
     }
 
-    /// From now on lateness is noted.
-    pub(super) fn sample(&self) {
-        self.heard.is_sampling.set(true);
+    /// From now on lateness is noted, or not any more.
+    pub(super) fn sample(&self, on: bool) {
+        self.heard.is_sampling.set(on);
     }
 
     /// From now on each socket knows where it is, to come back from there.

@@ -21,8 +21,10 @@ const PATH: &str = "/api/v1/realtime";
 /// Bookings of a writer before it cancels one.
 const BOOKINGS_MAX: usize = 50;
 /// Kernel buffers have to fill before a server can notice that nobody reads.
-const STALLED_SECONDS: u64 = 40;
+const LATE_SECONDS: u64 = 40;
 const LOOK: Duration = Duration::from_millis(50);
+/// How often metrics are read while something else is measured.
+const WATCH: Duration = Duration::from_millis(500);
 /// How long a worker's sockets may be away.
 const BACK_MAX: Duration = Duration::from_mins(1);
 
@@ -54,7 +56,7 @@ async fn lateness(
     let crowd = greetings(options.late, venues, people);
     let (crowd, _) = Crowd::open_at((&[listens], PATH), crowd, stalled).await?;
     let pause = Duration::from_secs(1) * u32::try_from(venues.len())? / options.writes_per_second;
-    let seconds = if stalled > 0 { STALLED_SECONDS } else { options.seconds };
+    let seconds = options.seconds.max(LATE_SECONDS);
     let until = Instant::now() + SETTLE + Duration::from_secs(seconds);
     let mut writers = JoinSet::new();
     for (number, venue) in venues.iter().enumerate() {
@@ -68,7 +70,10 @@ async fn lateness(
         if stalled > 0 { watch(listens, stalled, until).await } else { Ok(()) }
     });
     sleep(SETTLE).await;
-    crowd.sample();
+    crowd.sample(true);
+    sleep(Duration::from_secs(seconds)).await;
+    // The writers clean up behind themselves as fast as they can, which is not the load.
+    crowd.sample(false);
     let mut written = 0;
     while let Some(count) = writers.join_next().await {
         written += count??;
@@ -91,7 +96,7 @@ async fn watch(address: SocketAddr, stalled: usize, until: Instant) -> Result<()
     let before = metric(address, "rowlock_slow_close_total").await?;
     let (mut first, mut last) = (None, None);
     while last.is_none() && Instant::now() < until {
-        sleep(LOOK).await;
+        sleep(WATCH).await;
         let closed = metric(address, "rowlock_slow_close_total").await? - before;
         if first.is_none() && metric(address, "rowlock_socket_queue_bytes").await? > 0.0 {
             first = Some(begun.elapsed());
@@ -194,12 +199,18 @@ async fn reads(address: SocketAddr) -> Result<(f64, f64, f64)> {
     Ok((opened, all - opened, metric(address, "rowlock_ring_misses_total").await?))
 }
 
-/// The sum of a metric's series whose names begin so.
+/// The sum of a metric's series whose names begin so; 0 before there is one.
 async fn metric(address: SocketAddr, name: &str) -> Result<f64> {
+    let mut environment = std::env::vars();
+    let token = environment.find(|(name, _)| name == "LOADGEN_METRICS_TOKEN");
+    let token = token.context("LOADGEN_METRICS_TOKEN is not set")?.1;
     let mut connection = Connection::open(address).await?;
     let mut request = Vec::new();
-    write_request(&mut request, &head("GET", "/metrics", ""), "none", "");
+    write_request(&mut request, &head("GET", "/metrics", &token), "none", "");
     let reply = connection.send(&request).await?;
+    if reply.status != 200 {
+        bail!("the metrics of {address} gave {}", reply.status);
+    }
     let lines = std::str::from_utf8(reply.body)?.lines().filter(|line| line.starts_with(name));
     Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
 }
