@@ -44,6 +44,7 @@ mod booking_race;
 mod booking_refusals;
 mod booking_staff;
 mod booking_waitlist;
+mod browsers;
 mod cluster;
 mod devices;
 mod doctor;
