@@ -23,6 +23,7 @@ pub mod request_log;
 pub mod revoked;
 pub mod seal;
 pub mod sheet;
+pub mod switch;
 pub mod token;
 pub mod upload;
 

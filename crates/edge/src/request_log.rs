@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::limits::HANDLER_MAX;
 use crate::rejection::{Rejection, no_such_route};
+use crate::switch;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A request id from outside is kept when it is short and plain.
@@ -55,7 +56,7 @@ async fn answer(
     let (route, answered) = match called {
         Ok(Ok(response)) => {
             let response = with_problem(response.map_into_boxed_body());
-            (response.request().match_pattern(), Ok(response))
+            (switch::pattern(&response), Ok(response))
         }
         Ok(Err(error)) => (None, Err(error.error_response())),
         Err(_) => (None, Err(too_slow())),

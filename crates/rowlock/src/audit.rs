@@ -15,18 +15,13 @@ use kernel::problem::Problem;
 use pg::audit::{AuditFilter, AuditRow, Verdict};
 use pg::{Db, DbError};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::anchor::{Anchor, AnchorKey};
 use crate::config::{Database, Sealing};
 use crate::invariants;
 use crate::snapshot::VenuePath;
-
-/// The operation, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(list_audit))]
-pub(crate) struct Api;
 
 /// Which acts; what is absent is any.
 #[derive(Clone, Debug, Deserialize, IntoParams)]

@@ -17,8 +17,8 @@ use utoipa::{Modify, OpenApi, PartialSchema};
 use utoipa_swagger_ui::Config;
 
 use crate::config::Openapi;
+use crate::legacy;
 use crate::operations::{self, permission};
-use crate::{legacy, ops};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -57,28 +57,10 @@ impl Modify for Bearer {
     }
 }
 
-/// What each slice adds.
-fn slices() -> Vec<utoipa::openapi::OpenApi> {
-    vec![
-        identity::Api::openapi(),
-        booking::Api::openapi(),
-        tickets::Api::openapi(),
-        gala::Api::openapi(),
-        floor::Api::openapi(),
-        spa::Api::openapi(),
-        payments::Api::openapi(),
-        realtime::RealtimeApi::openapi(),
-        ops::Api::openapi(),
-        crate::audit::Api::openapi(),
-        crate::invariants::Api::openapi(),
-        crate::person::Api::openapi(),
-    ]
-}
-
 /// The API's document, with the permission of each operation from the one table.
 pub(crate) fn openapi() -> Value {
     let mut document = Root::openapi();
-    for slice in slices() {
+    for slice in crate::routes::documents() {
         document.merge(slice);
     }
     let mut document = serde_json::to_value(document).unwrap_or_default();
@@ -264,7 +246,7 @@ mod tests {
     fn no_two_slices_call_different_things_the_same() {
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
         let mut wrong = Vec::new();
-        for slice in slices() {
+        for slice in crate::routes::documents() {
             let schemas = slice.components.map(|components| components.schemas).unwrap_or_default();
             for (name, schema) in schemas {
                 let schema = serde_json::to_value(schema).unwrap();

@@ -9,14 +9,9 @@ use kernel::scope::Scope;
 use pg::Db;
 use pg::check::{Check, VIOLATIONS_MAX, Violation};
 use serde::Serialize;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 
 use crate::snapshot::VenuePath;
-
-/// The operation, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(get_invariants))]
-pub(crate) struct Api;
 
 /// Every check of the product.
 pub(crate) fn checks() -> Vec<Check> {

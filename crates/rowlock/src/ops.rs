@@ -11,14 +11,25 @@ use utoipa::OpenApi;
 use crate::config::Environment;
 use crate::worker::Worker;
 
-/// The operations that are part of the API's document.
+/// The operations that are no slice's, for the API's document.
 #[derive(OpenApi)]
-#[openapi(paths(get_limits, crate::snapshot::get_snapshot))]
+#[openapi(paths(
+    get_limits,
+    crate::snapshot::get_snapshot,
+    crate::audit::list_audit,
+    crate::invariants::get_invariants,
+    crate::person::get_export,
+    crate::person::post_erase
+))]
 pub(crate) struct Api;
 
-/// The routes.
-pub(crate) fn routes(cfg: &mut ServiceConfig) {
+/// What is in the document of no API.
+pub(crate) fn probes(cfg: &mut ServiceConfig) {
     cfg.service(livez).service(readyz).service(health).service(version).service(metrics);
+}
+
+/// The operations.
+pub(crate) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(get_limits).service(crate::snapshot::get_snapshot);
     cfg.service(crate::audit::list_audit);
     cfg.service(crate::invariants::get_invariants);

@@ -19,15 +19,10 @@ use pg::audit::Forgotten;
 use pg::write::Refusal;
 use pg::{Db, DbError, Outcome, Reader, Reply, Tx, WriteTask};
 use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::config::Database;
-
-/// The operations, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(get_export, post_erase))]
-pub(crate) struct Api;
 
 /// All that is kept of a person.
 #[derive(Serialize, ToSchema)]

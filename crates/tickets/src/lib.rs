@@ -155,7 +155,10 @@ fn ticket_routes(cfg: &mut ServiceConfig) {
         .service(show_ticket::get_held_qr)
         .service(statistics::get_figures)
         .service(alert_reads::list_alerts)
-        .service(alert_reads::post_seen)
-        .service(show_ticket::page)
-        .service(show_ticket::script);
+        .service(alert_reads::post_seen);
+}
+
+/// The page on which a holder sees their ticket.
+pub fn pages(cfg: &mut ServiceConfig) {
+    cfg.service(show_ticket::page).service(show_ticket::script);
 }
