@@ -10,6 +10,7 @@ use crate::front::Front;
 use crate::model::{Seat, Show};
 use crate::pass::check_pass;
 use crate::store::free::{self, Queue, Seen, Wanted};
+use crate::tried::Tried;
 use crate::{BookingError, secret};
 
 /// How often other seats are tried when somebody has locked the chosen ones.
@@ -21,6 +22,7 @@ const WAITS_MAX: u32 = 20;
 const NOWHERE: i32 = i32::MAX;
 
 static FRONT: Front = Front::new();
+static TRIED: Tried = Tried::new();
 
 /// Seats that are locked, free and theirs to claim.
 pub(crate) struct Taken {
@@ -48,10 +50,12 @@ pub(crate) async fn take_if_free(
         if picks.is_empty() {
             break;
         }
-        // The first takes the best. Whoever came second takes any of the next few, or all that
-        // were skipped would meet at the next best again.
-        let most = picks.len().min(4_usize.saturating_pow(attempt));
-        let pick = picks.remove(secret::below(most)?);
+        // The best that nobody of this worker tries. Whoever has lost them to another worker takes
+        // any of the next few, or all that were skipped would meet at the next best again.
+        let others = TRIED.others(wanted.show, &picks);
+        let most = others.len().min(4_usize.saturating_pow(attempt));
+        let pick = picks.remove(others.get(secret::below(most)?).copied().unwrap_or(0));
+        tx.keep(TRIED.begin(wanted.show, &pick));
         match lock(tx, wanted, &pick, Queue::Skip).await? {
             Ok((seats, stale_claims)) => {
                 let closeness = pick.closeness;

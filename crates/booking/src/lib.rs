@@ -52,6 +52,7 @@ pub mod settle;
 pub mod snapshot;
 pub mod store;
 pub mod tables;
+mod tried;
 pub mod wait_for_seats;
 pub mod waiting;
 pub mod withhold_seats;

@@ -1,5 +1,7 @@
 //! What a slice holds while it writes.
 
+use std::any::Any;
+
 use deadpool_postgres::Object;
 use futures_util::future::{join_all, maybe_done};
 use futures_util::poll;
@@ -51,6 +53,7 @@ pub struct Tx {
     pub(crate) changes: Vec<Change>,
     pub(crate) events: Vec<Event>,
     pub(crate) acts: Vec<Act>,
+    kept: Vec<Box<dyn Any>>,
 }
 
 /// Why the door itself ends this attempt, whatever the slice makes of the error.
@@ -84,6 +87,7 @@ impl Tx {
             changes: Vec::new(),
             events: Vec::new(),
             acts: Vec::new(),
+            kept: Vec::new(),
         })
     }
 
@@ -195,6 +199,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Drops `guard` when the transaction is over: what it marks is true as long as the locks are held.
+    pub fn keep(&mut self, guard: impl Any) {
+        self.kept.push(Box::new(guard));
+    }
+
     /// Gives back all locks and forgets what was to be changed, for a rule that has to take its
     /// locks in another order. The next statement begins anew, under the same key.
     ///
@@ -204,6 +213,7 @@ impl Tx {
         self.changes.clear();
         self.events.clear();
         self.acts.clear();
+        self.kept.clear();
         if self.begun {
             let conn = self.conn.as_ref().ok_or(DbError::Away)?;
             let done = conn.batch_execute("rollback").await.map_err(DbError::from);
