@@ -39,6 +39,28 @@ with head as (
          with ordinality as e(topic, type, entity, entity_id, version, action, data, n)
 )
 select seq, at, prev_at from head";
+/// The same for a write with a key, whose answer is stored by the way.
+const EMIT_AND_FILL: &str = "\
+with filled as (
+    update log.once set status = $12, answer = $13, version = $14
+    where venue_id = $1 and actor = $10 and key = $11
+), head as (
+    update log.venue_head
+    set seq = seq + cardinality($2::smallint[]), prev_at = at,
+        at = greatest(clock_timestamp(), at + interval '1 microsecond')
+    where venue_id = $1 returning seq, at, prev_at
+), logged as (
+    insert into log.venue_event
+        (venue_id, seq, at, topic, type, entity, entity_id, version, action, actor, data)
+    select $1, head.seq - cardinality($2::smallint[]) + e.n, head.at, e.topic, e.type, e.entity,
+           e.entity_id, e.version, e.action, $9,
+           case e.type when 'atomic_transaction_complete' then format('{\"from\":%s,\"to\":%s}',
+               head.seq - cardinality($2::smallint[]) + 1, head.seq - 1)::json else e.data end
+    from head, unnest($2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
+                      $8::json[])
+         with ordinality as e(topic, type, entity, entity_id, version, action, data, n)
+)
+select seq, at, prev_at from head";
 const OPEN: &str = "insert into log.venue_head (venue_id) values ($1)";
 const HEAD: &str = "select seq, at from log.venue_head where venue_id = $1";
 const HEADS: &str = "select venue_id, seq, at from log.venue_head where venue_id = any($1)";
@@ -124,15 +146,21 @@ pub(crate) async fn commit(
     });
     let act_params = acts.params(&venue, &actor);
     let event_params = columns.params(&venue, &actor);
+    let both_params: Option<Vec<_>> =
+        once_params.filter(|_| !events.is_empty()).map(|[_, actor, key, status, json, version]| {
+            event_params.into_iter().chain([actor, key, status, json, version]).collect()
+        });
     let mut last = Vec::with_capacity(3);
-    if let Some(params) = &once_params {
+    if let (Some(params), None) = (&once_params, &both_params) {
         last.push(Query::new(FILL_ANSWER, params));
     }
     if !acts.is_empty() {
         last.push(Query::new(APPEND, &act_params));
     }
-    if !events.is_empty() {
-        last.push(Query::new(EMIT, &event_params));
+    match &both_params {
+        Some(params) => last.push(Query::new(EMIT_AND_FILL, params)),
+        None if events.is_empty() => {}
+        None => last.push(Query::new(EMIT, &event_params)),
     }
     let mut rows = if Control::PublishAfterCommit.is_out() {
         commit_told(tx, &last, &events).await?

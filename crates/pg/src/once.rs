@@ -9,8 +9,20 @@ use uuid::Uuid;
 
 use crate::{Columns, Db, DbError, Reader};
 
+/// Sets the scope and claims the key in it: a statement of its own for each would cost PostgreSQL and
+/// the worker a message more. The scope is set before there is a row to insert.
 pub(crate) const CLAIM_KEY: &str = "insert into log.once (venue_id, actor, key, route, body_hash) \
-     values ($1, $2, $3, $4, $5) on conflict do nothing returning 1";
+     select $1, $2, $3, $4, $5 \
+     from (select set_config('app.venue_id', $6, true), set_config('app.user_id', $7, true) \
+           offset 0) scope \
+     on conflict do nothing returning 1";
+/// The same for a commit that does not wait for the disk: see `barrier`.
+pub(crate) const CLAIM_KEY_LAZILY: &str = "insert into log.once \
+         (venue_id, actor, key, route, body_hash) \
+     select $1, $2, $3, $4, $5 \
+     from (select set_config('app.venue_id', $6, true), set_config('app.user_id', $7, true), \
+                  set_config('synchronous_commit', 'off', true) offset 0) scope \
+     on conflict do nothing returning 1";
 pub(crate) const FILL_ANSWER: &str = "update log.once set status = $4, answer = $5, version = $6 \
      where venue_id = $1 and actor = $2 and key = $3";
 const FIND_ANSWER: &str = "select o.route, o.body_hash, o.status, o.answer, o.version, h.seq, h.at \
@@ -83,8 +95,14 @@ impl Row {
         Self { venue: scope.venue_or_nil(), actor: scope.actor(), key }
     }
 
-    pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 5] {
-        [&self.venue, &self.actor, &self.key.key, &self.key.route, &self.key.body_hash]
+    /// For `CLAIM_KEY`, in the scope of that venue and user.
+    pub(crate) fn params<'a>(
+        &'a self,
+        scope: [&'a (dyn ToSql + Sync); 2],
+    ) -> [&'a (dyn ToSql + Sync); 7] {
+        let [venue, user] = scope;
+        let OnceKey { key, route, body_hash } = &self.key;
+        [&self.venue, &self.actor, key, route, body_hash, venue, user]
     }
 
     pub(crate) fn place(&self) -> [&(dyn ToSql + Sync); 3] {

@@ -245,16 +245,18 @@ impl Tx {
         let scope_params: [&(dyn ToSql + Sync); 2] = [&venue, &user];
         let standing_params: [&(dyn ToSql + Sync); 3] = [&venue_id, &user_id, &device_id];
         let once_row = self.once.clone().map(|key| once::Row::new(self.scope, key));
-        let once_params = once_row.as_ref().map(once::Row::params);
+        let once_params = once_row.as_ref().map(|row| row.params(scope_params));
         let mut all = vec![Query::new("begin", &[])];
         if self.scope.reach == Reach::Job {
             all.push(Query::new("set local role rowlock_job", &[]));
         }
-        let scope_sql = if self.flush == Flush::AfterCommit { SCOPE_LAZILY } else { SCOPE };
-        all.push(Query::new(scope_sql, &scope_params));
-        let once_at = once_params.as_ref().map(|params| {
-            all.push(Query::new(once::CLAIM_KEY, params));
-            all.len() - 1
+        let lazily = self.flush == Flush::AfterCommit;
+        let once_at = once_params.as_ref().map(|_| all.len());
+        all.push(match &once_params {
+            Some(params) if lazily => Query::new(once::CLAIM_KEY_LAZILY, params),
+            Some(params) => Query::new(once::CLAIM_KEY, params),
+            None if lazily => Query::new(SCOPE_LAZILY, &scope_params),
+            None => Query::new(SCOPE, &scope_params),
         });
         let standing_sql = self.standing_sql.filter(|_| self.scope.user.is_some());
         let standing_at = standing_sql.map(|sql| {
