@@ -2,7 +2,7 @@
 //! its caller has planned if all that the plan took for granted holds under the lock, and nothing
 //! otherwise. Then the slice goes the usual way.
 //!
-//! The packet: begin, scope, whether the user may, the call, commit. The standing is read and judged
+//! The packet: begin, scope and whether the user may, the call, commit. The standing is read and judged
 //! inside the packet (`log.may()`), because nobody is asked between the first and the last of it.
 //! The function tells what it did through `log.emit_one`, so the head is locked last.
 //!
@@ -54,15 +54,17 @@ pub struct Lock {
 /// What came of one call: its row and what it told, if it did what it was to do.
 pub type Called = Result<Option<(Row, Batch)>, DbError>;
 
-/// The statement that judges the standing inside the packet: `$1` to `$3` as the standing's own,
-/// `$4` the roles and `$5` the profiles that may.
+/// The statement that sets the scope to venue `$6` and user `$7` and judges the standing inside the
+/// packet: `$1` to `$3` as the standing's own, `$4` the roles and `$5` the profiles that may.
 pub(crate) fn may_sql(standing_sql: &str) -> Arc<str> {
     format!(
         // A row in any case: whoever is nobody must not inherit the word of the call before.
         "select s.active, s.role, s.profile, set_config('app.may', case when s.active and \
              coalesce(case when s.profile is null then s.role = any($4) \
                       else s.profile = any($5) end, false) then 'yes' else 'no' end, true) \
-         from (values (1)) one (one) left join ({standing_sql}) s on true"
+         from (select set_config('app.venue_id', $6, true), \
+                      set_config('app.user_id', $7, true) offset 0) scope \
+         left join ({standing_sql}) s on true"
     )
     .into()
 }
@@ -105,16 +107,15 @@ impl Db {
         let locks = gathered(calls);
         let mut packet = Packet::default();
         packet.add(prepare(&conn, "begin").await?, Vec::new());
-        let scope = prepare(&conn, if lazily { SCOPE_LAZILY } else { SCOPE }).await?;
+        if lazily || !locks.is_empty() {
+            let scope = prepare(&conn, if lazily { SCOPE_LAZILY } else { SCOPE }).await?;
+            packet.add(scope, askers.first().map(Asker::scope).unwrap_or_default());
+        }
         for (sql, ids) in &locks {
-            if packet.len() == 1 {
-                packet.add(scope.clone(), askers.first().map(Asker::scope).unwrap_or_default());
-            }
             packet.add(prepare(&conn, sql).await?, vec![&venue, ids]);
         }
         let before = packet.len();
         for (asker, (_, call)) in askers.iter().zip(calls) {
-            packet.add(scope.clone(), asker.scope());
             packet.add(conn.prepare_cached(may_sql).await?, asker.may());
             let params = call.params.iter().map(as_sync).collect();
             packet.add(prepare(&conn, call.sql).await?, params);
@@ -130,7 +131,6 @@ impl Db {
         let mut rows = rows.into_iter().skip(before);
         let mut called = Vec::with_capacity(calls.len());
         for (asker, (_, call)) in askers.iter().zip(calls) {
-            let _scope = rows.next();
             let (known, done) = (rows.next(), rows.next());
             called.push(asker.answer(&known.unwrap_or_default(), done.unwrap_or_default(), call));
         }
@@ -199,7 +199,8 @@ impl Asker {
     }
 
     fn may(&self) -> Vec<&(dyn ToSql + Sync)> {
-        vec![&self.venue_id, &self.user_id, &self.device_id, &self.roles, &self.profiles]
+        let Self { venue_id, user_id, device_id, roles, profiles, .. } = self;
+        vec![venue_id, user_id, device_id, roles, profiles, &self.venue_text, &self.user_text]
     }
 
     fn answer(&self, known: &[Row], mut done: Vec<Row>, call: &Call) -> Called {

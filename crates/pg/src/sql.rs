@@ -27,10 +27,11 @@ pub(crate) struct Change {
 }
 
 /// The statements of a store: constants, and `ALL`, which one test per slice prepares on the
-/// migrated schema, because nothing else checks them before they run.
+/// migrated schema, because nothing else checks them before they run. A text is a literal, or
+/// `concat!` of literals where statements share a part.
 #[macro_export]
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
         $($(#[$doc])* const $name: &str = $text;)*
 
         /// Every statement of this store with its name, for the test that prepares them all.
