@@ -114,7 +114,9 @@ pub struct Api;
 
 /// The slice's routes.
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(reads::list_shows)
+    // What is asked most stands first: actix tries them in this order.
+    cfg.service(hold_seats::post_hold)
+        .service(reads::list_shows)
         .service(reads::get_show)
         .service(seat_map::get_seat_map)
         .service(reads::list_layouts)
@@ -143,7 +145,6 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(allocate_seats::delete_allocation)
         .service(withhold_seats::post_withhold)
         .service(withhold_seats::post_release)
-        .service(hold_seats::post_hold)
         .service(extend_hold::post_extend_hold)
         .service(release_hold::delete_hold)
         .service(book_seats::post_booking)

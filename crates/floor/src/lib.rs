@@ -123,7 +123,9 @@ pub struct Api;
 
 /// The slice's routes.
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(reads::get_floor)
+    // What is asked most stands first: actix tries them in this order.
+    cfg.service(change_table::patch_table)
+        .service(reads::get_floor)
         .service(reads::list_tables)
         .service(reads::get_table)
         .service(reads::list_levels)
@@ -134,7 +136,6 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(reads::list_guests)
         .service(reads::get_guest)
         .service(create_table::post_table)
-        .service(change_table::patch_table)
         .service(delete_table::delete_table)
         .service(save_tables::put_tables)
         .configure(level_routes)

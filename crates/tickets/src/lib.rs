@@ -111,7 +111,9 @@ pub struct Api;
 
 /// The slice's routes.
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(reads::get_doors)
+    // What is asked most stands first: actix tries them in this order.
+    cfg.service(scan_ticket::post_scan)
+        .service(reads::get_doors)
         .service(reads::get_rules)
         .service(reads::list_tickets)
         .service(reads::get_ticket)
@@ -122,7 +124,6 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(create_zone::post_zone)
         .service(create_question::post_question)
         .service(issue_tickets::post_tickets)
-        .service(scan_ticket::post_scan)
         .service(force_scan::post_force_scan)
         .service(merge_scans::post_scan_batch)
         .service(undo_scan::post_undo_scan)

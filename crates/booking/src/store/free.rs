@@ -56,8 +56,9 @@ pg::statements! {
         where r.last is not null and (r.loose or r.last = r.place + $4::int)
           and r.accessible >= $7
         order by r.block_rank, r.place limit 128";
-    // The same from a block on, in front of which there was nothing a moment ago: it reads the few
-    // blocks that fit and probes the claims of their seats, however large the show is.
+    // The same in the eight blocks from one on, in front of which there was nothing a moment ago: it
+    // probes the claims of their seats alone, however large the show is. Without the second bound
+    // PostgreSQL read and sorted all that is behind. Where nothing is found, all blocks are looked at.
     FIND_RUNS_FROM = "select r.seats, r.block_rank, r.place, r.off_focus, r.accessible,
             case when r.loose then (r.free_in_block = $4::int + 2)::int
                  else (r.before is not distinct from r.place - 1
@@ -85,7 +86,7 @@ pg::statements! {
                        select from booking.allocation a
                        where (a.venue_id, a.show_id, a.name) = (s.venue_id, s.show_id, s.allocation)
                          and (a.code_hash = $8 or $9::text = any(a.roles))))
-                  and s.block_rank >= $10
+                  and s.block_rank >= $10 and s.block_rank < $10::int::bigint + 8
                   and not exists (
                        select from booking.claim c
                        where (c.venue_id, c.show_id, c.seat) = (s.venue_id, s.show_id, s.seat)

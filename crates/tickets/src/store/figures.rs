@@ -9,78 +9,47 @@ use crate::statistics::{
     ReasonFigures, StaffFigures,
 };
 
+/// What is counted of scans.
+macro_rules! counts {
+    () => {
+        "count(*) filter (where s.verdict = 'admit' and s.kind = 'entry' and s.counts) as entries,
+            count(*) filter (where s.verdict = 'admit' and s.kind = 'exit' and s.counts) as exits,
+            count(*) filter (where s.verdict = 'deny') as denied,
+            count(*) filter (where s.verdict = 'ask') as asked,
+            count(*) filter (where s.forced is not null) as forced,
+            count(*) filter (where s.offline) as offline,
+            count(*) filter (where s.conflict is not null) as conflicts"
+    };
+}
+
+/// The scans of the show `$2` of the venue `$1` from `$3` until `$4`.
+macro_rules! in_span {
+    () => {
+        " where s.venue_id = $1 and s.show_id = $2 and s.undone_at is null
+          and ($3::timestamptz is null or s.scanned_at >= $3)
+          and ($4::timestamptz is null or s.scanned_at < $4)"
+    };
+}
+
 pg::statements! {
     TICKET_FIGURES = "select count(*) filter (where status <> 'revoked') as tickets,
             count(*) filter (where entries > 0) as arrived,
             count(*) filter (where status = 'admitted') as inside
         from tickets.ticket where venue_id = $1 and show_id = $2";
-    ALL_SCANS = "select count(*) filter (where s.verdict = 'admit' and s.kind = 'entry' and s.counts) as entries,
-            count(*) filter (where s.verdict = 'admit' and s.kind = 'exit' and s.counts) as exits,
-            count(*) filter (where s.verdict = 'deny') as denied,
-            count(*) filter (where s.verdict = 'ask') as asked,
-            count(*) filter (where s.forced is not null) as forced,
-            count(*) filter (where s.offline) as offline,
-            count(*) filter (where s.conflict is not null) as conflicts
-        from tickets.scan s
-        where s.venue_id = $1 and s.show_id = $2 and s.undone_at is null
-          and ($3::timestamptz is null or s.scanned_at >= $3)
-          and ($4::timestamptz is null or s.scanned_at < $4)";
-    BY_GATE = "select s.gate, count(*) filter (where s.verdict = 'admit' and s.kind = 'entry' and s.counts) as entries,
-            count(*) filter (where s.verdict = 'admit' and s.kind = 'exit' and s.counts) as exits,
-            count(*) filter (where s.verdict = 'deny') as denied,
-            count(*) filter (where s.verdict = 'ask') as asked,
-            count(*) filter (where s.forced is not null) as forced,
-            count(*) filter (where s.offline) as offline,
-            count(*) filter (where s.conflict is not null) as conflicts
-        from tickets.scan s
-        where s.venue_id = $1 and s.show_id = $2 and s.undone_at is null
-          and ($3::timestamptz is null or s.scanned_at >= $3)
-          and ($4::timestamptz is null or s.scanned_at < $4)
-        group by s.gate order by count(*) desc, s.gate limit $5";
-    BY_DEVICE = "select s.device_id, d.name, max(s.scanned_at) as last_at, count(*) filter (where s.verdict = 'admit' and s.kind = 'entry' and s.counts) as entries,
-            count(*) filter (where s.verdict = 'admit' and s.kind = 'exit' and s.counts) as exits,
-            count(*) filter (where s.verdict = 'deny') as denied,
-            count(*) filter (where s.verdict = 'ask') as asked,
-            count(*) filter (where s.forced is not null) as forced,
-            count(*) filter (where s.offline) as offline,
-            count(*) filter (where s.conflict is not null) as conflicts
-        from tickets.scan s
-        join tickets.scanner d on d.venue_id = s.venue_id and d.id = s.device_id
-        where s.venue_id = $1 and s.show_id = $2 and s.undone_at is null
-          and ($3::timestamptz is null or s.scanned_at >= $3)
-          and ($4::timestamptz is null or s.scanned_at < $4)
-        group by s.device_id, d.name order by count(*) desc, s.device_id limit $5";
-    BY_STAFF = "select s.user_id, p.name, count(*) filter (where s.verdict = 'admit' and s.kind = 'entry' and s.counts) as entries,
-            count(*) filter (where s.verdict = 'admit' and s.kind = 'exit' and s.counts) as exits,
-            count(*) filter (where s.verdict = 'deny') as denied,
-            count(*) filter (where s.verdict = 'ask') as asked,
-            count(*) filter (where s.forced is not null) as forced,
-            count(*) filter (where s.offline) as offline,
-            count(*) filter (where s.conflict is not null) as conflicts
-        from tickets.scan s left join tickets.person p on p.id = s.user_id
-        where s.venue_id = $1 and s.show_id = $2 and s.undone_at is null
-          and ($3::timestamptz is null or s.scanned_at >= $3)
-          and ($4::timestamptz is null or s.scanned_at < $4)
-        group by s.user_id, p.name order by count(*) desc, s.user_id limit $5";
-    BY_REASON = "select s.reason, count(*) as scans
-        from tickets.scan s
-        where s.venue_id = $1 and s.show_id = $2 and s.undone_at is null
-          and ($3::timestamptz is null or s.scanned_at >= $3)
-          and ($4::timestamptz is null or s.scanned_at < $4)
-          and s.verdict = 'deny'
-        group by s.reason order by count(*) desc, s.reason";
-    BY_MINUTE = "select date_trunc('minute', s.scanned_at) as at, count(*) filter (where s.verdict = 'admit' and s.kind = 'entry' and s.counts) as entries,
-            count(*) filter (where s.verdict = 'admit' and s.kind = 'exit' and s.counts) as exits,
-            count(*) filter (where s.verdict = 'deny') as denied,
-            count(*) filter (where s.verdict = 'ask') as asked,
-            count(*) filter (where s.forced is not null) as forced,
-            count(*) filter (where s.offline) as offline,
-            count(*) filter (where s.conflict is not null) as conflicts
-        from tickets.scan s
-        where s.venue_id = $1 and s.show_id = $2 and s.undone_at is null
-          and ($3::timestamptz is null or s.scanned_at >= $3)
-          and ($4::timestamptz is null or s.scanned_at < $4)
-        group by 1 order by 1 desc limit $5";
+    ALL_SCANS = concat!("select ", counts!(), " from tickets.scan s", in_span!());
+    BY_GATE = concat!("select s.gate, ", counts!(), " from tickets.scan s", in_span!(),
+        " group by s.gate order by count(*) desc, s.gate limit $5");
+    BY_DEVICE = concat!("select s.device_id, d.name, max(s.scanned_at) as last_at, ", counts!(),
+        " from tickets.scan s
+            join tickets.scanner d on d.venue_id = s.venue_id and d.id = s.device_id", in_span!(),
+        " group by s.device_id, d.name order by count(*) desc, s.device_id limit $5");
+    BY_STAFF = concat!("select s.user_id, p.name, ", counts!(),
+        " from tickets.scan s left join tickets.person p on p.id = s.user_id", in_span!(),
+        " group by s.user_id, p.name order by count(*) desc, s.user_id limit $5");
+    BY_REASON = concat!("select s.reason, count(*) as scans from tickets.scan s", in_span!(),
+        " and s.verdict = 'deny' group by s.reason order by count(*) desc, s.reason");
+    BY_MINUTE = concat!("select date_trunc('minute', s.scanned_at) as at, ", counts!(),
+        " from tickets.scan s", in_span!(), " group by 1 order by 1 desc limit $5");
 }
 
 /// All figures, of one moment.
