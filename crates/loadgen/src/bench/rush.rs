@@ -20,6 +20,7 @@ use crate::house::{Owner, open_venues, refresh, register, text};
 use crate::http::{Connection, head};
 use crate::latency::{figure, median};
 use crate::load::{self, Plan, Source, Tally};
+use crate::sql::{Client, Login};
 
 const ROWS: usize = 160;
 const SEATS_PER_ROW: usize = 50;
@@ -49,6 +50,12 @@ pub(crate) struct Options {
     /// A worker that locks the show for every hold.
     #[arg(long, required = true)]
     locked: Vec<SocketAddr>,
+    /// The superuser of the database.
+    #[arg(long, env = "LOADGEN_SUPERUSER_URL", hide_env_values = true)]
+    superuser: Login,
+    /// The folder of psql.
+    #[arg(long)]
+    programs: PathBuf,
     /// A folder on the same disk as the database.
     #[arg(long)]
     disk: PathBuf,
@@ -99,11 +106,13 @@ struct Stage {
     connection: Connection,
     owner: Owner,
     venue: String,
+    client: Client,
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
     let first = *options.rush.first().context("no worker")?;
-    let mut stage = Stage::open(first).await?;
+    let client = Client { programs: options.programs.clone(), login: options.superuser.clone() };
+    let mut stage = Stage::open(first, client).await?;
     let mut report = Report {
         setting: options.setting.clone(),
         fdatasync_ms: disk::fdatasync_ms(&options.disk)?,
@@ -142,12 +151,12 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 }
 
 impl Stage {
-    async fn open(worker: SocketAddr) -> Result<Self> {
+    async fn open(worker: SocketAddr, client: Client) -> Result<Self> {
         let mut connection = Connection::open(worker).await?;
         let mut owner = register(&mut connection, 0).await?;
         let venues = open_venues(&mut connection, &mut owner, 0..1).await?;
         let venue = venues.into_iter().next().context("no venue")?;
-        Ok(Self { connection, owner, venue })
+        Ok(Self { connection, owner, venue, client })
     }
 
     /// Sells one show as fast as it goes.
@@ -199,6 +208,11 @@ impl Stage {
         let layout = format!("{path}/layout");
         connection.call(("PUT", &layout), token, &json!({ "plan": plan })).await?;
         connection.call(("PATCH", &path), token, &json!({ "status": "on_sale" })).await?;
+        // A show is laid out long before it sells: PostgreSQL has looked at its seats by itself.
+        let mut psql = self.client.command("psql");
+        if !psql.args(["-X", "-q", "-c", "analyze"]).status()?.success() {
+            bail!("psql could not analyze");
+        }
         Ok(show)
     }
 }

@@ -27,6 +27,9 @@ const WAIT: &str = "quoted";
 pub(crate) struct State {
     seats: BTreeMap<(String, String), String>,
     entities: BTreeMap<(&'static str, String), Value>,
+    /// The last id of each kind of which a snapshot held the first ones alone, because there are too
+    /// many. It says so in `cut`.
+    cut: BTreeMap<&'static str, String>,
 }
 
 impl State {
@@ -38,6 +41,11 @@ impl State {
         for (entity, name) in PARTS {
             for one in list(snapshot, name) {
                 state.put(entity, one);
+            }
+            if list(snapshot, "cut").any(|topic| topic == name) {
+                let ids = state.entities.keys().filter(|(of, _)| *of == entity);
+                let last = ids.map(|(_, id)| id.clone()).next_back();
+                state.cut.insert(entity, last.unwrap_or_default());
             }
         }
         state
@@ -87,8 +95,22 @@ impl State {
         }
     }
 
-    /// How it differs from `other`, for whoever has to find out why.
+    /// How it differs from `other`, a snapshot, for whoever has to find out why. Of what the snapshot
+    /// had to cut, only the part that it holds is compared.
     pub(crate) fn differs(&self, other: &Self) -> Option<String> {
+        if !other.cut.is_empty() {
+            let held = |(kind, id): &(&'static str, String)| {
+                other.cut.get(kind).is_none_or(|last| id <= last)
+            };
+            let mut part = self.clone();
+            part.entities.retain(|place, _| held(place));
+            part.cut.clone_from(&other.cut);
+            return part.differs_whole(other);
+        }
+        self.differs_whole(other)
+    }
+
+    fn differs_whole(&self, other: &Self) -> Option<String> {
         let seats =
             self.seats.iter().filter(|(place, status)| other.seats.get(*place) != Some(status));
         let here = self.entities.iter();
@@ -110,6 +132,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn of_what_was_cut_only_the_part_that_is_held_is_compared() {
+        let booking = |id: &str, status: &str| json!({"id": id, "status": status});
+        let held = json!({"bookings": [booking("1", "confirmed"), booking("2", "confirmed")],
+            "cut": ["bookings"]});
+        let snapshot = State::of_snapshot(&held);
+        let all = |second: &str| {
+            State::of_snapshot(&json!({"bookings": [booking("1", "confirmed"),
+                booking("2", second), booking("3", "confirmed")]}))
+        };
+        assert_eq!(all("confirmed").differs(&snapshot), None);
+        assert!(all("cancelled").differs(&snapshot).unwrap().contains("cancelled"));
+        let whole = State::of_snapshot(&json!({"bookings": [booking("1", "confirmed")]}));
+        assert!(all("confirmed").differs(&whole).is_some(), "nothing was cut");
+    }
 
     #[test]
     fn events_on_a_snapshot_make_the_next_snapshot() {

@@ -49,6 +49,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let setting = format!("and commit_delay makes it {} ms longer", options.flush_ms);
         loadgen.args(["--setting", &setting]);
     }
+    loadgen.env("LOADGEN_SUPERUSER_URL", &stage.superuser_url);
+    loadgen.arg("--programs").arg(&stage.programs);
     loadgen.arg("--disk").arg(stage.cluster.folder());
     loadgen.arg("--out").arg(cargo::target()?.join("bench/rush.json"));
     cargo::run(&mut loadgen, "loadgen")?;
