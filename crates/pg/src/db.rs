@@ -19,7 +19,7 @@ pub const POOL_WAIT_MAX: Duration = Duration::from_millis(500);
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// Requests of this process that waited for a connection in vain.
-pub(crate) static REFUSED: AtomicU64 = AtomicU64::new(0);
+static REFUSED: AtomicU64 = AtomicU64::new(0);
 
 /// How many requests of this process, on any thread, were refused because no connection was free in
 /// time: a sign that it is asked for too much.
@@ -106,7 +106,7 @@ impl Db {
             .build()
             .map_err(|error| format!("the pool cannot be built: {error}"))?;
         // A pooler may send what stands behind a commit to another server.
-        let crowd = Crowd::new(config.session_options, config.pool_size);
+        let crowd = Crowd::new(config.session_options);
         let may_sql = config.standing_sql.map(one_trip::may_sql);
         Ok(Self { pool, clock, standing_sql: config.standing_sql, crowd, may_sql })
     }

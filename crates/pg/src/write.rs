@@ -115,14 +115,6 @@ impl Db {
     {
         let entered = task.rush.then(|| self.crowd.enter(task.scope.reach));
         let flush = entered.as_ref().map_or(Flush::WithCommit, Entered::flush);
-        let turn = match &entered {
-            Some(entered) => entered.turn().await,
-            None => Ok(None),
-        };
-        let _turn = match turn {
-            Ok(turn) => turn,
-            Err(error) => return Attempt::Away(error),
-        };
         if flush == Flush::AfterCommit {
             metrics::counter!("pg_lazy_commits_total", "write" => task.name).increment(1);
         }
