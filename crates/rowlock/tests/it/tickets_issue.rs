@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use testkit::smtp::MailServer;
-use testkit::{Answered, Bed, PATIENCE, Socket, wait_until};
+use testkit::{Answered, Bed, PATIENCE, Socket, Sql, wait_until};
 
 use crate::doors::{Coded, Doors};
 use crate::sale::text;
@@ -58,6 +58,24 @@ async fn a_table_is_issued_whole_or_told_row_by_row() -> Result<()> {
     json.await?.refused(415, "not_a_table")
 }
 
+/// Those that wait for their next try need not in a test; those that are under way must not be taken
+/// from their worker, or they would be sent twice. One mail is put off twice.
+async fn push_on(sql: &Sql) -> Result<()> {
+    let again = "update notify.mail set next_at = now(), reason = null
+        where state = 'queued' and reason is not null";
+    sql.run(again).await?;
+    for _ in 0..2 {
+        wait_until("one is put off", PATIENCE, async || {
+            let off = "select count(*) from notify.mail where state = 'queued'
+                and reason like '%451%'";
+            Ok((sql.value::<i64>(off, &[]).await? == 1).then_some(()))
+        })
+        .await?;
+        sql.run(again).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_ticket_is_mailed_with_its_code_and_its_page_opens_for_its_holder_alone() -> Result<()> {
     let port = testkit::free_port()?;
@@ -91,20 +109,7 @@ async fn a_ticket_is_mailed_with_its_code_and_its_page_opens_for_its_holder_alon
     })
     .await?;
     let server = MailServer::start(port, &folder)?;
-    // Those that wait for their next try need not in a test; those that are under way must not be
-    // taken from their worker, or they would be sent twice.
-    let again = "update notify.mail set next_at = now(), reason = null
-        where state = 'queued' and reason is not null";
-    sql.run(again).await?;
-    for _ in 0..2 {
-        wait_until("one is put off", PATIENCE, async || {
-            let off = "select count(*) from notify.mail where state = 'queued'
-                and reason like '%451%'";
-            Ok((sql.value::<i64>(off, &[]).await? == 1).then_some(()))
-        })
-        .await?;
-        sql.run(again).await?;
-    }
+    push_on(&sql).await?;
     let state = async |ticket: &Coded| -> Result<String> {
         let found = owner.get(doors.at(ticket, "")).await?.expect(200)?;
         Ok(format!("{} {}", text(&found, "/status")?, text(&found, "/mailState")?))
