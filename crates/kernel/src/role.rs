@@ -1,88 +1,39 @@
 //! Roles of a venue, and the one table that says what each may do.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-macro_rules! roles {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// What a member is in a venue.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Role { $($(#[$doc])* $name,)* }
-
-        impl Role {
-            /// All roles, strongest first.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The role as the API and the database write it.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// The role of that name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$name),)* _ => None }
-            }
-        }
-    };
-}
-
-roles! {
-    /// Everything.
-    Owner = "owner";
-    /// Everything but owners and the venue itself.
-    Manager = "manager";
-    /// The restaurant floor; reads shows and bookings.
-    Host = "host";
-    /// Holds and bookings for others, payments of bookings.
-    BoxOffice = "box_office";
-    /// Scans at doors.
-    Scanner = "scanner";
-    /// The therapist queue.
-    Therapist = "therapist";
-    /// The cashier queue and payments.
-    Cashier = "cashier";
-    /// Reads queues, floor and shows without personal data.
-    Monitor = "monitor";
-}
-
-/// What a device of a venue is for, and so what it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Profile {
-    /// Scans at doors.
-    Scanner,
-    /// Serves guests by itself.
-    Kiosk,
-    /// Shows queues and seats on a wall.
-    Monitor,
-    /// Sells and takes payments.
-    Till,
+crate::names! {
+    /// What a member is in a venue; strongest first.
+    Role {
+        /// Everything.
+        Owner = "owner",
+        /// Everything but owners and the venue itself.
+        Manager = "manager",
+        /// The restaurant floor; reads shows and bookings.
+        Host = "host",
+        /// Holds and bookings for others, payments of bookings.
+        BoxOffice = "box_office",
+        /// Scans at doors.
+        Scanner = "scanner",
+        /// The therapist queue.
+        Therapist = "therapist",
+        /// The cashier queue and payments.
+        Cashier = "cashier",
+        /// Reads queues, floor and shows without personal data.
+        Monitor = "monitor",
+    }
+    /// What a device of a venue is for, and so what it may.
+    Profile {
+        /// Scans at doors.
+        Scanner = "scanner",
+        /// Serves guests by itself.
+        Kiosk = "kiosk",
+        /// Shows queues and seats on a wall.
+        Monitor = "monitor",
+        /// Sells and takes payments.
+        Till = "till",
+    }
 }
 
 impl Profile {
-    /// All profiles.
-    pub const ALL: &[Self] = &[Self::Scanner, Self::Kiosk, Self::Monitor, Self::Till];
-
-    /// The profile as the API and the database write it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scanner => "scanner",
-            Self::Kiosk => "kiosk",
-            Self::Monitor => "monitor",
-            Self::Till => "till",
-        }
-    }
-
-    /// The profile of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|profile| profile.as_str() == name)
-    }
-
     /// The role whose events a device of this profile hears.
     #[must_use]
     pub fn hears_as(self) -> Role {

@@ -23,7 +23,7 @@ use crate::worker::Worker;
 ))]
 pub(crate) struct Api;
 
-/// What is in the document of no API.
+/// What is in no document.
 pub(crate) fn probes(cfg: &mut ServiceConfig) {
     cfg.service(livez).service(readyz).service(health).service(version).service(metrics);
 }

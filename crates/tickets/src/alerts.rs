@@ -19,6 +19,7 @@ pub(crate) const CLOCK_OFF: SignedDuration = SignedDuration::from_secs(120);
 
 kernel::names! {
     /// What is wrong.
+    #[derive(PartialOrd, Ord)]
     AlertKind {
         /// One scanner refused ten times within a minute.
         ManyDenials = "many_denials",
