@@ -21,8 +21,14 @@ use crate::sql::Query;
 use crate::tx::Tx;
 use crate::{Columns, Db, DbError};
 
-const EMIT: &str = "\
-with head as (
+/// The events `$2` to `$8` under the next numbers of the venue `$1`. What stands before the head is
+/// done before it is locked.
+macro_rules! emit {
+    ($before:literal) => {
+        concat!(
+            "with ",
+            $before,
+            "head as (
     update log.venue_head
     set seq = seq + cardinality($2::smallint[]), prev_at = at,
         at = greatest(clock_timestamp(), at + interval '1 microsecond')
@@ -38,29 +44,19 @@ with head as (
                       $8::json[])
          with ordinality as e(topic, type, entity, entity_id, version, action, data, n)
 )
-select seq, at, prev_at from head";
+select seq, at, prev_at from head"
+        )
+    };
+}
+
+const EMIT: &str = emit!("");
 /// The same for a write with a key, whose answer is stored by the way.
-const EMIT_AND_FILL: &str = "\
-with filled as (
+const EMIT_AND_FILL: &str = emit!(
+    "filled as (
     update log.once set status = $12, answer = $13, version = $14
     where venue_id = $1 and actor = $10 and key = $11
-), head as (
-    update log.venue_head
-    set seq = seq + cardinality($2::smallint[]), prev_at = at,
-        at = greatest(clock_timestamp(), at + interval '1 microsecond')
-    where venue_id = $1 returning seq, at, prev_at
-), logged as (
-    insert into log.venue_event
-        (venue_id, seq, at, topic, type, entity, entity_id, version, action, actor, data)
-    select $1, head.seq - cardinality($2::smallint[]) + e.n, head.at, e.topic, e.type, e.entity,
-           e.entity_id, e.version, e.action, $9,
-           case e.type when 'atomic_transaction_complete' then format('{\"from\":%s,\"to\":%s}',
-               head.seq - cardinality($2::smallint[]) + 1, head.seq - 1)::json else e.data end
-    from head, unnest($2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
-                      $8::json[])
-         with ordinality as e(topic, type, entity, entity_id, version, action, data, n)
-)
-select seq, at, prev_at from head";
+), "
+);
 const OPEN: &str = "insert into log.venue_head (venue_id) values ($1)";
 const HEAD: &str = "select seq, at from log.venue_head where venue_id = $1";
 const HEADS: &str = "select venue_id, seq, at from log.venue_head where venue_id = any($1)";
