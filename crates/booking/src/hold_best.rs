@@ -112,7 +112,7 @@ async fn look(
     queue: Queue,
     contended: &HashSet<i32>,
 ) -> Result<Looked, BookingError> {
-    let seen = find_runs(tx, wanted, queue).await?;
+    let seen = find_runs(tx, wanted, queue, contended.is_empty()).await?;
     let show = seen.show.ok_or(BookingError::NoSuchShow)?;
     show.check_on_sale(tx.now())?;
     let has_pass = seen.has_pass;
@@ -132,8 +132,14 @@ async fn look(
     Ok(Looked { show, has_pass, picks: splits(seats, quantity, accessible) })
 }
 
-/// Looks where free seats began a moment ago; and from the first block, where that finds nothing.
-async fn find_runs(tx: &mut Tx, wanted: &Wanted, queue: Queue) -> Result<Seen, BookingError> {
+/// Looks where free seats began a moment ago; and from the first block, where that finds nothing, and
+/// where what it found is `contended`: a few small tables are soon all tried.
+async fn find_runs(
+    tx: &mut Tx,
+    wanted: &Wanted,
+    queue: Queue,
+    first_look: bool,
+) -> Result<Seen, BookingError> {
     // A hint is for whoever may have any seat: what a code or a wheel asks for is rare.
     let plain = !wanted.exact
         && wanted.block.is_none()
@@ -144,7 +150,7 @@ async fn find_runs(tx: &mut Tx, wanted: &Wanted, queue: Queue) -> Result<Seen, B
     }
     let role = wanted.access.role_to_look();
     let key = || (wanted.show, wanted.category.clone(), wanted.quantity, role);
-    let from = FRONT.block(&key(), tx.now());
+    let from = FRONT.block(&key(), tx.now()).filter(|_| first_look);
     let mut seen = free::find_runs(tx, wanted, queue, from).await?;
     let nothing = from == Some(NOWHERE);
     let whole = from.is_none() || (seen.runs.is_empty() && !nothing);

@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 use crate::access::{Access, check_open};
 use crate::carry_out::Command;
 use crate::choice::Closeness;
+use crate::hold_at_once::hold_at_once;
 use crate::hold_best::take_best;
 use crate::model::{
     Hold, PricedSeat, Seat, Show, check_free, check_labels, check_unclaimed, check_whole,
@@ -170,6 +171,10 @@ pub(crate) async fn post_hold(
     let later = || Command::HoldSeats { show, sent: (*cmd).clone() };
     if let Some(accepted) = ask(&app, &actor, (prefer, once.clone()), (&seal, later)).await? {
         return Ok(Either::Right(accepted));
+    }
+    let at_once = hold_at_once(&app, &actor, once.as_ref(), show, &cmd).await;
+    if let Some(answer) = at_once.map_err(|error| Rejection::of(&error))? {
+        return Ok(Either::Left(answer));
     }
     let answer = app.rush(&actor, once, async move |tx| {
         hold_seats(tx, show, user, &cmd, standing).await.map(Created)

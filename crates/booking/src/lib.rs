@@ -24,6 +24,7 @@ pub mod extend_bundle;
 pub mod extend_hold;
 pub mod figures;
 mod front;
+mod hold_at_once;
 mod hold_best;
 pub mod hold_seats;
 pub mod hold_shows;

@@ -80,6 +80,12 @@ impl Answer {
         let json = serde_json::to_string(body)?;
         Ok(Self { status: 200, json, version: None, pos, replayed: false })
     }
+
+    /// What PostgreSQL wrote, and stored under the key, in a call that was done at `pos`.
+    #[must_use]
+    pub fn called(status: u16, json: String, version: Option<i64>, pos: Pos) -> Self {
+        Self { status, json, version, pos: Some(pos), replayed: false }
+    }
 }
 
 impl Answer {

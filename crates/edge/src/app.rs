@@ -79,7 +79,7 @@ impl App {
     }
 
     pub(crate) fn calls_together(&self) -> usize {
-        self.calls_together
+        if Control::Rush.is_out() { 1 } else { self.calls_together }
     }
 
     pub(crate) fn gatherer(&self) -> &Gatherer {

@@ -43,7 +43,7 @@ enum Joined {
     Waits,
     /// No packet is under way: it is the first.
     Leads,
-    /// Too many wait: it goes alone.
+    /// Too many wait, or none is to wait for another: it goes alone.
     Full(Box<Waiting>),
 }
 
@@ -91,18 +91,18 @@ impl App {
         let Reach::Venue(venue) = task.scope.reach else { return Err(DbError::Forbidden) };
         let (tell, told) = oneshot::channel();
         let new = Waiting { task, call, tell };
-        let alone = match self.gatherer().join(venue, new) {
-            Joined::Waits => None,
-            Joined::Leads => {
-                let app = self.clone();
-                // To its end, even when the client that came first goes away.
-                actix_web::rt::spawn(async move { app.lead(venue).await });
-                None
-            }
-            Joined::Full(new) => Some(new),
+        let joined = match self.calls_together() {
+            0 | 1 => Joined::Full(Box::new(new)),
+            _ => self.gatherer().join(venue, new),
         };
-        if let Some(new) = alone {
-            self.together(vec![*new]).await;
+        let app = self.clone();
+        // To its end, even when the client that came first goes away.
+        match joined {
+            Joined::Waits => {}
+            Joined::Leads => drop(actix_web::rt::spawn(async move { app.lead(venue).await })),
+            Joined::Full(new) => {
+                drop(actix_web::rt::spawn(async move { app.together(vec![*new]).await }));
+            }
         }
         told.await.unwrap_or(Err(DbError::Away))
     }

@@ -15,11 +15,12 @@ use crate::carry_out::carry_out_on_plan;
 use crate::create_table::{check_joins, check_section};
 use crate::floor::{Floor, Key};
 use crate::model::{Table, TableShape, TableStatus};
+use crate::move_at_once::move_at_once;
 use crate::plan::check_place;
 use crate::reads::TablePath;
 
 /// What to change; what is absent stays.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeTable {
     /// Unique in the venue.
@@ -103,9 +104,12 @@ pub(crate) async fn patch_table(
     cmd: Body<ChangeTable>,
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
-    let table = at.table;
-    app.write(&actor, once.of(&cmd), async move |tx| {
-        let seen = seen.0.or(cmd.version);
+    let (table, seen, once) = (at.table, seen.0.or(cmd.version), once.of(&cmd));
+    let at_once = move_at_once(&app, &actor, once.as_ref(), (table, seen), &cmd).await;
+    if let Some(answer) = at_once.map_err(|error| Rejection::of(&error))? {
+        return Ok(answer);
+    }
+    app.write(&actor, once, async move |tx| {
         let rule = |floor: &mut Floor| change_table(floor, table, seen, &cmd);
         carry_out_on_plan(tx, &[table], cmd.section_id, rule).await.map(Done)
     })
@@ -148,7 +152,7 @@ pub(crate) fn change_table(
     Ok(table.clone())
 }
 
-fn action(from: TableStatus, cmd: &ChangeTable) -> &'static str {
+pub(crate) fn action(from: TableStatus, cmd: &ChangeTable) -> &'static str {
     match cmd.status {
         Some(to) if to != from => "status_changed",
         _ if cmd.x.is_some() || cmd.y.is_some() || cmd.rotation.is_some() => "moved",

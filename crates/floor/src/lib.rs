@@ -27,6 +27,7 @@ pub mod join_guests;
 pub mod keep_keyframes;
 mod look_back;
 pub mod model;
+mod move_at_once;
 pub mod my_reservations;
 pub mod plan;
 pub mod quote;

@@ -72,6 +72,14 @@ impl Control {
     }
 }
 
+/// Whether writes in one round trip go the usual way, because what is left out of this process has no
+/// place in them: their locks are in PostgreSQL, and nothing is between their events and the commit.
+pub(crate) fn is_one_trip_out() -> bool {
+    [Control::RowLocks, Control::PublishAfterCommit, Control::DropGuard]
+        .into_iter()
+        .any(Control::is_out)
+}
+
 /// Who is told of events before they are committed, where `PublishAfterCommit` is out.
 #[cfg(feature = "controls")]
 static EARLY: std::sync::OnceLock<Box<dyn Fn(Batch) + Send + Sync>> = std::sync::OnceLock::new();

@@ -109,8 +109,11 @@ fn supposed(said: &Said, status: TicketStatus, zone_id: Option<ZoneId>) -> Ticke
 
 /// What the call locks, in the order of this slice.
 fn locks(ticket: TicketId, scan: &Scan) -> Vec<Lock> {
-    let zones = scan.zone_id.iter().map(|zone| zone.0).collect();
-    vec![Lock { sql: PASS_TICKETS, ids: vec![ticket.0] }, Lock { sql: PASS_ZONES, ids: zones }]
+    let zones = scan.zone_id.iter().map(ZoneId::to_string).collect();
+    vec![
+        Lock { sql: PASS_TICKETS, keys: vec![ticket.to_string()] },
+        Lock { sql: PASS_ZONES, keys: zones },
+    ]
 }
 
 /// Does it, if all that it takes for granted holds under the lock. None: nothing was done, or

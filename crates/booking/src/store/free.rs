@@ -14,9 +14,9 @@ pg::statements! {
     LOCK_CUSTOMER_AND_QUEUE = "select
         case when $2 then pg_advisory_xact_lock(hashtextextended($1::uuid::text, 7)) end,
         case when $4 then pg_advisory_xact_lock(hashtextextended($3::uuid::text, 8)) end";
-    // Only looks. The windows run along the index `seat_best`, block by block, and stop at the
-    // limit: what is read is the show's claims, once (`not in` is one hash of them; `not exists`
-    // would be a probe of the index per seat), the seats in front, and the few blocks that fit.
+    // Only looks. PostgreSQL reads and sorts all free seats of the show (4 ms for 8,000) and its
+    // claims, once (`not in` is one hash of them; `not exists` would be a probe of the index per
+    // seat): once in two seconds for each size of party, and where the statement below finds nothing.
     FIND_RUNS = "select r.seats, r.block_rank, r.place, r.off_focus, r.accessible,
             case when r.loose then (r.free_in_block = $4::int + 2)::int
                  else (r.before is not distinct from r.place - 1

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use kernel::ids::{BundleId, HoldId, ShowId, UserId, VenueId};
-use pg::{Columns, DbError, Query, Reader, Row, Tx, params};
+use pg::{Columns, DbError, Lock, Query, Reader, Row, Tx, params};
 
 use crate::model::{Claim, HoldStatus, Seat, Show};
 use crate::store::{seats, shows};
@@ -33,6 +33,16 @@ pg::statements! {
             values ($1, $2, $3, $4, $5, $6, $7, 'live', $8, $9, $10, $11))
         insert into booking.claim (venue_id, show_id, seat, hold_id, expires_at)
         select $1, $3, seat, $2, $8 from unnest($6::int[]) as seat";
+    // All of a hold in one packet, see the function in the migrations; and what several of them lock
+    // beforehand: the customers, then the seats, each named by its show and its label.
+    HOLD_AT_ONCE = "select answer, 0::bigint as version, seq, at, prev_at, data
+        from booking.hold_seats($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    LOCK_HOLDERS = "select pg_advisory_xact_lock(hashtextextended(holder, 7))
+        from unnest($2::text[]) holder where $1::uuid is not null";
+    LOCK_HELD = "select from (select left(key, 36)::uuid as show_id, substr(key, 38) as label
+              from unnest($2::text[]) key) k
+        join booking.seat s on s.show_id = k.show_id and s.label = k.label
+        where s.venue_id = $1 order by s.show_id, s.seat for update of s";
     END_HOLD = "update booking.hold set status = $3 where venue_id = $1 and id = $2";
     EXTEND_HOLD = "with longer as (
             update booking.hold set expires_at = $3 where venue_id = $1 and id = $2)
@@ -58,6 +68,21 @@ pg::statements! {
             update booking.hold set status = 'expired' where venue_id = $1 and id = any($2))
         delete from booking.claim
         where venue_id = $1 and show_id = any($3) and hold_id = any($2) and booking_id is null";
+}
+
+/// The call that does all of a hold, for `pg::Call`.
+pub(crate) const AT_ONCE: &str = HOLD_AT_ONCE;
+
+/// What a hold locks: its customer, where they are `limited`, then its seats.
+pub(crate) fn locks_at_once(
+    user: UserId,
+    limited: bool,
+    show: ShowId,
+    labels: &[String],
+) -> Vec<Lock> {
+    let holders = limited.then(|| user.to_string()).into_iter().collect();
+    let seats = labels.iter().map(|label| format!("{show} {label}")).collect();
+    vec![Lock { sql: LOCK_HOLDERS, keys: holders }, Lock { sql: LOCK_HELD, keys: seats }]
 }
 
 /// A hold as its row says, locked.

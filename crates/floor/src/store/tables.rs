@@ -40,6 +40,12 @@ pg::statements! {
             max_seats = excluded.max_seats, combinable_with = excluded.combinable_with,
             walk_in_only = excluded.walk_in_only, status = excluded.status,
             version = excluded.version";
+    // All of a move in one packet, see the function in the migrations; and what several of them lock
+    // beforehand.
+    MOVE_AT_ONCE = "select version, seq, at, prev_at, data
+        from floor.move_table($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    LOCK_MOVED = "select from floor.table where venue_id = $1 and id = any($2::text[]::uuid[])
+        order by id for update";
     DELETE_TABLES = "delete from floor.table where venue_id = $1 and id = any($2)";
     SAVE_SECTIONS = "insert into floor.section (venue_id, id, name, server, level_id, version)
         select $1, r.id, r.name, r.server, r.\"levelId\", r.version
@@ -106,6 +112,9 @@ pub(crate) async fn list_sections(
     q.query(LIST_SECTIONS, &[&venue, &after, &limit]).await?.iter().map(section).collect()
 }
 
+/// The call that does all of a move, for `pg::Call`, and what it locks.
+pub(crate) const AT_ONCE: &str = MOVE_AT_ONCE;
+pub(crate) const MOVED: &str = LOCK_MOVED;
 /// The statement that reads a floor's tables, for a pipeline of another store.
 pub(crate) const TABLES: &str = LIST_TABLES;
 /// The statement that reads a floor's sections, for a pipeline of another store.

@@ -69,6 +69,7 @@ mod identity;
 mod invariants;
 mod isolation;
 mod old_paths;
+mod one_trip;
 mod openapi;
 mod operations;
 mod payments;

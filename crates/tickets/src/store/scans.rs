@@ -66,12 +66,12 @@ pg::statements! {
           and ($8::boolean is null or (s.conflict is not null and s.settled_at is null) = $8)
         order by s.received_at, s.nonce limit $5";
     // Several scans in one packet: all tickets, then all zones, before the first scan holds the head.
-    LOCK_PASSING = "select from tickets.ticket where venue_id = $1 and id = any($2::uuid[])
+    LOCK_PASSING = "select from tickets.ticket where venue_id = $1 and id = any($2::text[]::uuid[])
         order by id for update";
-    LOCK_PASSED = "select from tickets.zone where venue_id = $1 and id = any($2::uuid[])
+    LOCK_PASSED = "select from tickets.zone where venue_id = $1 and id = any($2::text[]::uuid[])
         order by id for update";
     // Everything of a scan in one packet, see the function in the migrations.
-    PASS = "select number, name, seat, scanned_at, inside, seq, at, prev_at, data
+    PASS = "select number, name, seat, scanned_at, inside, version, seq, at, prev_at, data
         from tickets.pass($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
                           $17, $18, $19, $20, $21, $22, $23, $24, $25)";
 }

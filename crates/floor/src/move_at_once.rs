@@ -1,0 +1,66 @@
+//! A table that is only moved, turned or drawn anew, in one round trip: hosts drag many of them.
+
+use edge::{Actor, Answer, App, can};
+use kernel::event::{Event, Topic};
+use kernel::ids::TableId;
+use pg::{Call, Columns, Lock, OnceKey, params};
+
+use crate::FloorError;
+use crate::change_table::{ChangeTable, action};
+use crate::model::TableStatus;
+use crate::store::tables::{AT_ONCE, MOVED};
+
+/// Whether `cmd` says nothing but where the table stands and how it is drawn there.
+fn is_move(cmd: &ChangeTable) -> bool {
+    let ChangeTable { x, y, width, height, rotation, .. } = *cmd;
+    let alone =
+        ChangeTable { x, y, width, height, rotation, version: cmd.version, ..<_>::default() };
+    *cmd == alone && [x, y, width, height, rotation].iter().any(Option::is_some)
+}
+
+/// Moves the table, if that is all that is asked for and nobody has changed it since it was `seen`.
+/// None: nothing was done, or nobody knows; whoever moves it next finds the key if it was.
+pub(crate) async fn move_at_once(
+    app: &App,
+    actor: &Actor<can::ArrangeFloor>,
+    once: Option<&OnceKey>,
+    (table, seen): (TableId, Option<i64>),
+    cmd: &ChangeTable,
+) -> Result<Option<Answer>, FloorError> {
+    if !is_move(cmd) {
+        return Ok(None);
+    }
+    let action = action(TableStatus::Available, cmd);
+    let none = serde_json::Map::new();
+    let about = ("table", table.0, 0);
+    let event = Event::new(Topic::Floor, "table_updated", about, action, &none)?;
+    let mut params =
+        params![table, seen, cmd.x, cmd.y, cmd.width, cmd.height, cmd.rotation, action];
+    params.extend(params![
+        actor.scope.actor(),
+        once.map(|it| it.key.clone()),
+        once.map(|it| it.route.clone()),
+        once.map(|it| it.body_hash.clone()),
+        event.audience.number(),
+    ]);
+    let locks = vec![Lock { sql: MOVED, keys: vec![table.to_string()] }];
+    let call = Call { sql: AT_ONCE, params, event, locks };
+    // Whoever may not is told so by the longer way.
+    let Some((row, pos)) = app.call(actor, call).await.ok().flatten() else { return Ok(None) };
+    Ok(Some(Answer::called(200, row.col("data")?, Some(row.col("version")?), pos)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_says_only_where_the_table_stands_and_how_it_is_drawn() {
+        let moved = ChangeTable { x: Some(1.0), version: Some(3), ..ChangeTable::default() };
+        assert!(is_move(&moved));
+        assert!(is_move(&ChangeTable { rotation: Some(90.0), ..ChangeTable::default() }));
+        assert!(!is_move(&ChangeTable { version: Some(3), ..ChangeTable::default() }));
+        assert!(!is_move(&ChangeTable { name: Some("7".into()), ..moved.clone() }));
+        assert!(!is_move(&ChangeTable { status: Some(TableStatus::Dirty), ..moved }));
+    }
+}
