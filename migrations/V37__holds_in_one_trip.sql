@@ -29,12 +29,19 @@ begin
     if p_limited then
         perform pg_advisory_xact_lock(hashtextextended(p_user::text, 7));
     end if;
-    -- The rows are the locks, in seat order.
+    -- The rows are the locks, in seat order. Each seat is looked up (`offset 0` keeps it so), whatever
+    -- PostgreSQL takes the show for while it has no statistics of it.
     with locked as (
         select k.seat, k.label, k.category, k.price, k.withheld, k.allocation, k.whole
-        from booking.seat k
-        where k.venue_id = v_venue and k.show_id = p_show and k.label = any(p_labels)
-        order by k.seat for update)
+        from (select l.seat from unnest(p_labels) as w(label) cross join lateral (
+                  select n.seat from booking.seat n
+                  where n.venue_id = v_venue and n.show_id = p_show and n.label = w.label
+                  offset 0) l
+              order by l.seat offset 0) o
+        cross join lateral (
+            select i.seat, i.label, i.category, i.price, i.withheld, i.allocation, i.whole
+            from booking.seat i
+            where i.venue_id = v_venue and i.show_id = p_show and i.seat = o.seat for update) k)
     select count(*) as found, sum(k.price)::bigint as total,
            bool_or(k.withheld or k.allocation is not null or k.whole is not null) as kept,
            array_agg(k.seat order by k.seat) as seats,
@@ -48,8 +55,9 @@ begin
     v_now := clock_timestamp() + p_clock_micros * interval '1 microsecond';
     select h.hold_secs, h.currency::text as currency,
            h.status = 'on_sale' and v_now < h.starts_at as on_sale,
-           exists (select from booking.claim c where c.venue_id = v_venue and c.show_id = p_show
-                   and c.seat = any(f.seats)) as claimed,
+           exists (select from unnest(f.seats) as w(seat) cross join lateral (
+                       select from booking.claim c where c.venue_id = v_venue
+                       and c.show_id = p_show and c.seat = w.seat offset 0) k) as claimed,
            p_limited and (
                exists (select from booking.line l
                        where l.venue_id = v_venue and l.show_id = p_show and l.open)

@@ -38,6 +38,11 @@ pub const SESSION: &[(&str, &str)] = &[
     // Statements are constants with keys in them: planning one anew for its values costs more than
     // it could ever win.
     ("plan_cache_mode", "force_generic_plan"),
+    // A plan is kept for the life of its connection, also one that was made while a table was empty:
+    // reading all of it was the cheapest then, and is not when it has grown. Where there is no index
+    // it is read all the same, at a price for which nothing is to be compiled.
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
     ("default_transaction_isolation", "read\\ committed"),
     ("timezone", "UTC"),
 ];

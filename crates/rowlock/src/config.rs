@@ -261,9 +261,10 @@ pub(crate) struct Serve {
     /// Requests for one venue, per second and worker; 0 is no limit. 2000 in production.
     #[arg(long, env)]
     requests_per_venue: Option<u32>,
-    /// Scans of one venue that a thread does in one transaction where they wait; 1 is each alone.
+    /// Scans, holds of named seats and moves of tables of one venue that a thread does in one
+    /// transaction where they wait; 1 is each alone.
     #[arg(long, env, default_value_t = 16)]
-    pub(crate) scans_together: usize,
+    pub(crate) calls_together: usize,
     /// Sign-ins and registrations of one address, per minute.
     #[arg(long, env, default_value_t = 20)]
     pub(crate) sign_ins_per_minute: i32,

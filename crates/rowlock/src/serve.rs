@@ -55,7 +55,7 @@ struct Parts {
     keeper: tickets::Keeper,
     requests: RequestSeal,
     rates: Rates,
-    scans_together: usize,
+    calls_together: usize,
     worker: Worker,
     origins: Vec<String>,
     proxies: TrustedProxies,
@@ -116,7 +116,7 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
         keeper,
         requests,
         rates,
-        scans_together: serve.scans_together,
+        calls_together: serve.calls_together,
         worker,
         origins,
         proxies,
@@ -170,7 +170,7 @@ async fn listen(serve: &Serve, parts: Parts) -> anyhow::Result<()> {
         let db = pool().unwrap_or_else(|error| unreachable!("it was built before: {error}"));
         let app = App::new(db, parts.bus.clone(), parts.keyring.clone(), identity::STANDING_SQL)
             .noting_refused(identity::NOTE_REFUSED_SQL)
-            .with_calls_together(parts.scans_together)
+            .with_calls_together(parts.calls_together)
             .limited(limiter.clone(), parts.rates);
         Site::new()
             .app_data(web::Data::new(app))

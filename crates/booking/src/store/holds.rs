@@ -39,10 +39,16 @@ pg::statements! {
         from booking.hold_seats($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     LOCK_HOLDERS = "select pg_advisory_xact_lock(hashtextextended(holder, 7))
         from unnest($2::text[]) holder where $1::uuid is not null";
-    LOCK_HELD = "select from (select left(key, 36)::uuid as show_id, substr(key, 38) as label
-              from unnest($2::text[]) key) k
-        join booking.seat s on s.show_id = k.show_id and s.label = k.label
-        where s.venue_id = $1 order by s.show_id, s.seat for update of s";
+    // Each seat is looked up (`offset 0` keeps it so: a join read all seats of the show), and then they
+    // are locked in the order of all holds.
+    LOCK_HELD = "select from (
+            select f.show_id, f.seat from unnest($2::text[]) key cross join lateral (
+                select s.show_id, s.seat from booking.seat s
+                where s.venue_id = $1 and s.show_id = left(key, 36)::uuid
+                  and s.label = substr(key, 38) offset 0) f
+            order by f.show_id, f.seat) k
+        cross join lateral (select from booking.seat s
+            where s.venue_id = $1 and s.show_id = k.show_id and s.seat = k.seat for update) l";
     END_HOLD = "update booking.hold set status = $3 where venue_id = $1 and id = $2";
     EXTEND_HOLD = "with longer as (
             update booking.hold set expires_at = $3 where venue_id = $1 and id = $2)

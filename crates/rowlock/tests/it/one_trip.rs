@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::doors::Doors;
 use crate::floor_room::Room;
-use crate::sale::{Sale, at, blocks, text};
+use crate::sale::{Sale, at, blocks, labels, text};
 
 /// The same with each string and number as the name of its type.
 fn shape(value: &Value) -> Value {
@@ -147,4 +147,49 @@ async fn what_a_scan_tells_at_once_is_what_the_log_has() -> Result<()> {
     };
     socket.hear_until("three scans", PATIENCE, all).await?;
     socket.check_against(&sql).await
+}
+
+/// Clients that want one seat at the same moment.
+const RIVALS: usize = 12;
+/// Seats that are fought for, one after the other.
+const FIGHTS: usize = 8;
+
+/// How many claims there are too many when the wall behind the lock is gone: the primary key of
+/// claims. The function rests behind its lock, so that whoever does not wait there is in time.
+async fn claimed_twice(lock: &str) -> Result<i64> {
+    let bed = Bed::with().workers(2).env("CALLS_TOGETHER", "1").start().await?;
+    let sale = Sale::of(bed.house().await?, blocks(1, 10)).await?;
+    let (clerk, sql) = (sale.house.member("box_office").await?, bed.sql().await?);
+    let function: String =
+        sql.value("select pg_get_functiondef('booking.hold_seats'::regproc)", &[]).await?;
+    let (locks, rests) = ("for update)", "v_now := clock_timestamp()");
+    assert!(function.contains(locks) && function.contains(rests), "{function}");
+    let rest = format!("perform pg_sleep(0.02); {rests}");
+    let function = function.replace(locks, lock).replace(rests, &rest);
+    sql.run(&format!("alter table booking.claim drop constraint claim_pkey; {function}")).await?;
+    for label in labels(1, FIGHTS) {
+        let mut rivals = JoinSet::new();
+        for n in 0..RIVALS {
+            rivals.spawn(sale.hold(&clerk.at(n % 2), &[&label]).settled());
+        }
+        for answer in rivals.join_all().await {
+            let answer = answer?;
+            assert!([201, 409].contains(&answer.status), "{}", answer.text);
+        }
+    }
+    let twice = "select (count(*) - count(distinct seat))::bigint from booking.claim";
+    sql.value(twice, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_12_who_want_a_seat_at_once_one_holds_it_by_the_lock_alone() -> Result<()> {
+    assert_eq!(claimed_twice("for update)").await?, 0);
+    Ok(())
+}
+
+/// The control: without the lock in the function seats are held twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_lock_of_the_function_seats_are_held_twice() -> Result<()> {
+    assert!(claimed_twice(")").await? > 0);
+    Ok(())
 }

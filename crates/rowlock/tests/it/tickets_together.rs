@@ -113,7 +113,7 @@ async fn scans_that_wait_go_together_and_each_is_judged_alone() -> Result<()> {
 /// The control: with one scan a packet there are as many transactions as scans.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_by_one_every_scan_is_a_transaction() -> Result<()> {
-    let bed = Bed::with().env("SCANS_TOGETHER", "1").start().await?;
+    let bed = Bed::with().env("CALLS_TOGETHER", "1").start().await?;
     let doors = Doors::open(&bed).await?;
     let scanners = doors.scanners(&bed, SCANNERS).await?;
     let tickets = doors.issue(json!({"class": 1}), TICKETS).await?;
