@@ -5,6 +5,66 @@
 create function log.instant(p_at timestamptz) returns text language sql stable parallel safe as
 $$ select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
 
+-- As in V18; and where several calls go together, one event waits for the others: they are told by one
+-- statement at the end, so that the head is locked for that and no longer.
+create or replace function log.emit_one(
+    p_actor uuid, p_topic smallint, p_type text, p_entity text, p_entity_id uuid, p_version bigint,
+    p_action text, p_data json)
+returns table (seq bigint, at timestamptz, prev_at timestamptz) language plpgsql as
+$$
+begin
+    if current_setting('app.together', true) = 'yes' then
+        perform set_config('app.told', coalesce(current_setting('app.told', true), '') || format(
+            ',{"actor":"%s","topic":%s,"type":"%s","entity":"%s","entity_id":"%s","version":%s,'
+            '"action":"%s","data":%s}',
+            p_actor, p_topic, p_type, p_entity, p_entity_id, p_version, p_action, p_data), true);
+        return next;
+        return;
+    end if;
+    update log.venue_head h
+    set seq = h.seq + 1, prev_at = h.at,
+        at = greatest(clock_timestamp(), h.at + interval '1 microsecond')
+    where h.venue_id = log.scope_venue()
+    returning h.seq, h.at, h.prev_at into emit_one.seq, emit_one.at, emit_one.prev_at;
+    insert into log.venue_event
+        (venue_id, seq, at, topic, type, entity, entity_id, version, action, actor, data)
+    values (log.scope_venue(), emit_one.seq, emit_one.at, p_topic, p_type, p_entity, p_entity_id,
+            p_version, p_action, p_actor, p_data);
+    return next;
+end
+$$;
+
+-- The events of all calls of this transaction, in their order; the row says where the last stands.
+-- None where none of them did anything. Whoever calls this commits next.
+create function log.emit_told()
+returns table (seq bigint, at timestamptz, prev_at timestamptz) language plpgsql as
+$$
+declare
+    v_venue uuid := log.scope_venue();
+    v_told json := '[' || substr(current_setting('app.told', true), 2) || ']';
+    v_count int := json_array_length(v_told);
+begin
+    if v_count = 0 then
+        return;
+    end if;
+    update log.venue_head h
+    set seq = h.seq + v_count, prev_at = h.at,
+        at = greatest(clock_timestamp(), h.at + interval '1 microsecond')
+    where h.venue_id = v_venue
+    returning h.seq, h.at, h.prev_at into emit_told.seq, emit_told.at, emit_told.prev_at;
+    insert into log.venue_event
+        (venue_id, seq, at, topic, type, entity, entity_id, version, action, actor, data)
+    select v_venue, emit_told.seq - v_count + e.n, emit_told.at, e.topic, e.type, e.entity,
+           e.entity_id, e.version, e.action, e.actor, e.data
+    from rows from (json_to_recordset(v_told) as (actor uuid, topic smallint, type text, entity text,
+             entity_id uuid, version bigint, action text, data json)) with ordinality
+         as e(actor, topic, type, entity, entity_id, version, action, data, n);
+    return next;
+end
+$$;
+revoke all on function log.emit_told() from public;
+grant execute on function log.emit_told() to rowlock_app, rowlock_job;
+
 -- Lock first, look second: each statement of the function has a snapshot of its own. One row when
 -- the seats are held, none when they are not: the longer way finds out why.
 create function booking.hold_seats(

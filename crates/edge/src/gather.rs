@@ -8,11 +8,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kernel::event::Pos;
 use kernel::ids::VenueId;
 use kernel::scope::Reach;
 use pg::one_trip::Called;
-use pg::{Call, DbError, Row, WriteTask};
+use pg::{Call, DbError, WriteTask};
 use tokio::sync::oneshot;
 
 use crate::App;
@@ -26,10 +25,8 @@ const WAITING_MAX: usize = 256;
 pub(crate) struct Waiting {
     task: WriteTask,
     call: Call,
-    tell: oneshot::Sender<Done>,
+    tell: oneshot::Sender<Called>,
 }
-
-pub(crate) type Done = Result<Option<(Row, Pos)>, DbError>;
 
 /// The calls of this thread that wait, by venue. A venue is in it while a packet is under way.
 #[derive(Clone, Default)]
@@ -87,7 +84,7 @@ impl Gatherer {
 
 impl App {
     /// Runs the call, together with others of its venue where they wait.
-    pub(crate) async fn gather(&self, task: WriteTask, call: Call) -> Done {
+    pub(crate) async fn gather(&self, task: WriteTask, call: Call) -> Called {
         let Reach::Venue(venue) = task.scope.reach else { return Err(DbError::Forbidden) };
         let (tell, told) = oneshot::channel();
         let new = Waiting { task, call, tell };
@@ -129,9 +126,11 @@ impl App {
         }
         let called = self.db().write_together(&calls).await;
         match called {
-            Ok(called) => {
-                for (waiting, called) in packet.into_iter().zip(called) {
-                    let done = self.publish_call(called);
+            Ok((called, batch)) => {
+                if let Some(batch) = batch {
+                    self.bus().publish(batch);
+                }
+                for (waiting, done) in packet.into_iter().zip(called) {
                     // Whoever has gone away needs no answer.
                     drop(waiting.tell.send(done));
                 }
@@ -145,13 +144,5 @@ impl App {
                 }
             }
         }
-    }
-
-    fn publish_call(&self, called: Called) -> Done {
-        Ok(called?.map(|(row, batch)| {
-            let pos = batch.pos();
-            self.bus().publish(batch);
-            (row, pos)
-        }))
     }
 }

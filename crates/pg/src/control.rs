@@ -26,7 +26,8 @@ pub enum Control {
     DropGuard,
     /// A write in a rush is answered and told before it is on the disk.
     Barrier,
-    /// No write gives its locks back before it is on the disk: for comparison, not for safety.
+    /// No write gives its locks back before it is on the disk, and none goes together with others: for
+    /// comparison, not for safety.
     Rush,
     /// Holds lock their show before their seats: for comparison, not for safety.
     SeatLocks,

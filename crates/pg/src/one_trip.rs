@@ -7,12 +7,13 @@
 //! The function tells what it did through `log.emit_one`, so the head is locked last.
 //!
 //! Several such calls of one venue may go together, in one transaction and one packet: what each of
-//! them locks is locked before the first of them is called, in one order, because behind the first
-//! the head is held. If anything fails, nothing of them was done, and each goes on alone.
+//! them locks is locked before the first of them is called, in one order, and what they tell is told
+//! by one statement behind the last, so that the head is held for that alone. If anything fails,
+//! nothing of them was done, and each goes on alone.
 
 use std::sync::Arc;
 
-use kernel::event::{Batch, Event};
+use kernel::event::{Batch, Event, Pos};
 use kernel::ids::{DeviceId, VenueId};
 use kernel::role::{Grant, Permission, Role};
 use kernel::scope::Reach;
@@ -51,8 +52,12 @@ pub struct Lock {
     pub keys: Vec<String>,
 }
 
-/// What came of one call: its row and what it told, if it did what it was to do.
-pub type Called = Result<Option<(Row, Batch)>, DbError>;
+/// What came of one call: its row and where it stands in the log, if it did what it was to do.
+pub type Called = Result<Option<(Row, Pos)>, DbError>;
+
+/// The calls of this transaction go together: see `log.emit_one`.
+const TOGETHER: &str = "select set_config('app.together', 'yes', true)";
+const EMIT_TOLD: &str = "select seq, at, prev_at from log.emit_told()";
 
 /// The statement that sets the scope to venue `$6` and user `$7` and judges the standing inside the
 /// packet: `$1` to `$3` as the standing's own, `$4` the roles and `$5` the profiles that may.
@@ -77,9 +82,9 @@ fn who_may(grant: Grant) -> (Vec<&'static str>, Vec<&'static str>) {
 }
 
 impl Db {
-    /// Runs calls of one venue, in this order, in one packet and one transaction. Each has an answer of
-    /// its own: `None` when nothing was done and nothing is known, `Forbidden` and `UserGone` by its
-    /// user's standing; neither is anything to the others.
+    /// Runs calls of one venue, in this order, in one packet and one transaction, and gives what they
+    /// have told. Each has an answer of its own: `None` when nothing was done and nothing is known,
+    /// `Forbidden` and `UserGone` by its user's standing; neither is anything to the others.
     ///
     /// # Errors
     /// The database's failures. Then nothing of all that was done, or the connection was lost and
@@ -87,12 +92,12 @@ impl Db {
     pub async fn write_together(
         &self,
         calls: &[(&WriteTask, &Call)],
-    ) -> Result<Vec<Called>, DbError> {
-        let Some((first, _)) = calls.first() else { return Ok(Vec::new()) };
+    ) -> Result<(Vec<Called>, Option<Batch>), DbError> {
+        let Some((first, _)) = calls.first() else { return Ok((Vec::new(), None)) };
         let Reach::Venue(venue) = first.scope.reach else { return Err(DbError::Forbidden) };
         let may_sql = self.may_sql.as_ref().filter(|_| !control::is_one_trip_out());
         let Some(may_sql) = may_sql else {
-            return Ok(calls.iter().map(|_| Ok(None)).collect());
+            return Ok((calls.iter().map(|_| Ok(None)).collect(), None));
         };
         let askers = calls.iter().map(|(task, _)| Asker::of(task, venue));
         let askers = askers.collect::<Result<Vec<_>, _>>()?;
@@ -116,6 +121,10 @@ impl Db {
             let scope = prepare(&conn, if lazily { SCOPE_LAZILY } else { SCOPE }).await?;
             packet.add(scope, askers.first().map(Asker::scope).unwrap_or_default());
         }
+        let together = calls.len() > 1;
+        if together {
+            packet.add(prepare(&conn, TOGETHER).await?, Vec::new());
+        }
         for (sql, keys) in &locks {
             packet.add(prepare(&conn, sql).await?, vec![&venue, keys]);
         }
@@ -125,6 +134,9 @@ impl Db {
             let params = call.params.iter().map(as_sync).collect();
             packet.add(prepare(&conn, call.sql).await?, params);
         }
+        if together {
+            packet.add(prepare(&conn, EMIT_TOLD).await?, Vec::new());
+        }
         packet.add(prepare(&conn, "commit").await?, Vec::new());
         if lazily && !Control::Barrier.is_out() {
             packet.add(prepare(&conn, barrier::FLUSH).await?, Vec::new());
@@ -133,14 +145,42 @@ impl Db {
         for answer in send_prepared(&conn, &packet.sent()).await {
             rows.push(answer?);
         }
-        let mut rows = rows.into_iter().skip(before);
-        let mut called = Vec::with_capacity(calls.len());
-        for (asker, (_, call)) in askers.iter().zip(calls) {
-            let (known, done) = (rows.next(), rows.next());
-            called.push(asker.answer(&known.unwrap_or_default(), done.unwrap_or_default(), call));
-        }
-        Ok(called)
+        read(venue, &askers, calls, &mut rows.into_iter().skip(before))
     }
+}
+
+/// What came of calls, by the rows that they and what stands behind them gave.
+fn read(
+    venue: VenueId,
+    askers: &[Asker],
+    calls: &[(&WriteTask, &Call)],
+    rows: &mut impl Iterator<Item = Vec<Row>>,
+) -> Result<(Vec<Called>, Option<Batch>), DbError> {
+    let (mut answers, mut told) = (Vec::with_capacity(calls.len()), Vec::new());
+    for (asker, (_, call)) in askers.iter().zip(calls) {
+        let (known, mut done) = (rows.next().unwrap_or_default(), rows.next().unwrap_or_default());
+        let done = done.pop();
+        if let Some(row) = &done {
+            let mut event = call.event.clone();
+            event.version = row.col("version")?;
+            event.data = RawValue::from_string(row.col::<String>("data")?)?;
+            told.push(event);
+        }
+        answers.push((asker.check(&known), done));
+    }
+    // A call alone has told by itself; several have in what stands behind them.
+    let last = rows.next().unwrap_or_default();
+    let alone = answers.first().and_then(|(_, done)| done.as_ref());
+    let head = if calls.len() > 1 { last.first() } else { alone };
+    let batch = head.map(|head| log::batch(venue, &told, head)).transpose()?;
+    let first = batch.as_ref().map(|it| (it.first_seq, it.at));
+    let mut places =
+        first.into_iter().flat_map(|(first, at)| (first..).map(move |n| Pos::new(n, at)));
+    let called = answers.into_iter().map(|(allowed, done)| {
+        let done = done.and_then(|row| places.next().map(|pos| (row, pos)));
+        allowed.map(|()| done)
+    });
+    Ok((called.collect(), batch))
 }
 
 /// What is sent at once: statements with their parameters.
@@ -167,7 +207,6 @@ impl<'a> Packet<'a> {
 
 /// Who asks, as the statements take it.
 struct Asker {
-    venue: VenueId,
     needs: Permission,
     rush: bool,
     venue_text: String,
@@ -186,7 +225,6 @@ impl Asker {
         let (roles, profiles) = who_may(needs.grant());
         let user_id = task.scope.actor();
         Ok(Self {
-            venue,
             needs,
             rush: task.rush,
             venue_text: venue.0.to_string(),
@@ -208,16 +246,9 @@ impl Asker {
         vec![venue_id, user_id, device_id, roles, profiles, &self.venue_text, &self.user_text]
     }
 
-    fn answer(&self, known: &[Row], mut done: Vec<Row>, call: &Call) -> Called {
-        if !standing(known.first())?.may(self.needs) {
-            return Err(DbError::Forbidden);
-        }
-        let Some(done) = done.pop() else { return Ok(None) };
-        let mut event = call.event.clone();
-        event.version = done.col("version")?;
-        event.data = RawValue::from_string(done.col::<String>("data")?)?;
-        let batch = log::batch(self.venue, &[event], &done)?;
-        Ok(Some((done, batch)))
+    /// By the standing that the packet has read.
+    fn check(&self, known: &[Row]) -> Result<(), DbError> {
+        if standing(known.first())?.may(self.needs) { Ok(()) } else { Err(DbError::Forbidden) }
     }
 }
 

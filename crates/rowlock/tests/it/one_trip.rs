@@ -149,6 +149,37 @@ async fn what_a_scan_tells_at_once_is_what_the_log_has() -> Result<()> {
     socket.check_against(&sql).await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holds_of_250_clients_go_together_and_tell_what_the_log_has() -> Result<()> {
+    let bed = Bed::start(2).await?;
+    let sale = Sale::gala(&bed).await?;
+    let (clerk, sql) = (sale.house.member("box_office").await?, bed.sql().await?);
+    let mut socket = Socket::open(&bed.worker(1)?.address(), None).await?;
+    socket.listen(sale.house.venue(), &["seats"], None).await?;
+    let seats = labels(25, 10);
+    let mut clients = JoinSet::new();
+    // Two want each pair, and name it the other way round.
+    for pair in seats.chunks(2) {
+        clients.spawn(sale.hold(&clerk.at(0), &[&pair[0], &pair[1]]).settled());
+        clients.spawn(sale.hold(&clerk.at(1), &[&pair[1], &pair[0]]).settled());
+    }
+    let answers: Vec<_> = clients.join_all().await.into_iter().collect::<Result<_>>()?;
+    let count = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(201), count(409)), (125, 125));
+    let mut places: Vec<_> = answers.iter().filter_map(|it| it.header("Rowlock-Pos")).collect();
+    places.sort_unstable();
+    places.dedup();
+    assert!(places.len() >= 125, "each has a place of its own in the log");
+    let commits = "select count(distinct at) from log.venue_event where type = 'seats_updated'";
+    let commits = sql.value::<i64>(commits, &[]).await?;
+    println!("125 holds in {commits} transactions");
+    assert!(commits < 125, "none of them went with another");
+    let circles = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(sql.value::<i64>(circles, &[]).await?, 0, "nobody waited in a circle");
+    socket.hear_until("125 holds", PATIENCE, |s| s.events().len() == 125).await?;
+    socket.check_against(&sql).await
+}
+
 /// Clients that want one seat at the same moment.
 const RIVALS: usize = 12;
 /// Seats that are fought for, one after the other.

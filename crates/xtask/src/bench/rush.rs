@@ -7,7 +7,8 @@ use crate::cargo::{self, Profile};
 
 /// Workers of each kind.
 const WORKERS: u8 = 2;
-/// The kinds, and what is taken out of them. Without `rush` commits keep their locks.
+/// The kinds, and what is taken out of them. Without `rush` each hold is a commit of its own that keeps
+/// its locks until it is on the disk.
 const KINDS: [(&str, &str); 3] =
     [("--rush", ""), ("--plain", "rush"), ("--locked", "rush,seat_locks")];
 const MICROS_PER_MS: f64 = 1e3;
