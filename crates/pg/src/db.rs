@@ -1,6 +1,5 @@
 //! The pool of one thread and its session settings.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -72,8 +71,8 @@ pub struct Db {
     pub(crate) clock: Clock,
     pub(crate) standing_sql: Option<&'static str>,
     pub(crate) crowd: Crowd,
-    /// The same judged by PostgreSQL itself, see `one_trip`.
-    pub(crate) may_sql: Option<Arc<str>>,
+    /// Of writes in one round trip, which judge the standing by themselves.
+    pub(crate) calls: Option<one_trip::Statements>,
 }
 
 impl Db {
@@ -112,8 +111,8 @@ impl Db {
             .map_err(|error| format!("the pool cannot be built: {error}"))?;
         // A pooler may send what stands behind a commit to another server.
         let crowd = Crowd::new(config.session_options);
-        let may_sql = config.standing_sql.map(one_trip::may_sql);
-        Ok(Self { pool, clock, standing_sql: config.standing_sql, crowd, may_sql })
+        let calls = config.standing_sql.map(one_trip::Statements::new);
+        Ok(Self { pool, clock, standing_sql: config.standing_sql, crowd, calls })
     }
 
     /// The clock that rules use.

@@ -2,16 +2,18 @@
 //! its caller has planned if all that the plan took for granted holds under the lock, and nothing
 //! otherwise. Then the slice goes the usual way.
 //!
-//! The packet: begin, scope and whether the user may, the call, commit. The standing is read and judged
-//! inside the packet (`log.may()`), because nobody is asked between the first and the last of it.
-//! The function tells what it did through `log.emit_one`, so the head is locked last.
+//! A call is one statement, which is a transaction by itself: it sets the scope, reads and judges the
+//! standing (`log.may()`), because nobody is asked in between, and calls the function. The function
+//! tells what it did through `log.emit_one`, so the head is locked last.
 //!
 //! Several such calls of one venue may go together, in one transaction and one packet: what each of
 //! them locks is locked before the first of them is called, in one order, and what they tell is told
 //! by one statement behind the last, so that the head is held for that alone. If anything fails,
 //! nothing of them was done, and each goes on alone.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::event::{Batch, Event, Pos};
 use kernel::ids::{DeviceId, VenueId};
@@ -59,19 +61,60 @@ pub type Called = Result<Option<(Row, Pos)>, DbError>;
 const TOGETHER: &str = "select set_config('app.together', 'yes', true)";
 const EMIT_TOLD: &str = "select seq, at, prev_at from log.emit_told()";
 
-/// The statement that sets the scope to venue `$6` and user `$7` and judges the standing inside the
-/// packet: `$1` to `$3` as the standing's own, `$4` the roles and `$5` the profiles that may.
-pub(crate) fn may_sql(standing_sql: &str) -> Arc<str> {
+/// The parameters of a call's statement that stand before those of its function.
+const ASKER_PARAMS: usize = 8;
+const LAZILY: &str = ", set_config('synchronous_commit', 'off', true)";
+
+/// The statements of calls, made once for each: by its text, and whether it does not wait for the disk.
+#[derive(Clone)]
+pub(crate) struct Statements {
+    standing_sql: &'static str,
+    made: Arc<Mutex<HashMap<(&'static str, bool), Arc<str>>>>,
+}
+
+impl Statements {
+    pub(crate) fn new(standing_sql: &'static str) -> Self {
+        Self { standing_sql, made: Arc::default() }
+    }
+
+    fn of(&self, call: &'static str, lazily: bool) -> Arc<str> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || call_sql(self.standing_sql, call, lazily).into();
+        Arc::clone(made.entry((call, lazily)).or_insert_with(make))
+    }
+}
+
+/// Sets the scope to venue `$6` and user `$7`, judges the standing (`$1` to `$3` as its statement has
+/// them, `$4` the roles and `$5` the profiles that may, `$8` whether customers do), and calls. Each
+/// part leans on the one before it, so PostgreSQL does them in this order.
+fn call_sql(standing_sql: &str, call: &str, lazily: bool) -> String {
+    let (lazily, call) = (if lazily { LAZILY } else { "" }, behind(call, ASKER_PARAMS));
     format!(
         // A row in any case: whoever is nobody must not inherit the word of the call before.
-        "select s.active, s.role, s.profile, set_config('app.may', case when s.active and \
-             coalesce(case when s.profile is null then s.role = any($4) \
-                      else s.profile = any($5) end, false) then 'yes' else 'no' end, true) \
+        "select s.active, s.role, s.profile, c.* \
          from (select set_config('app.venue_id', $6, true), \
-                      set_config('app.user_id', $7, true) offset 0) scope \
-         left join ({standing_sql}) s on true"
+                      set_config('app.user_id', $7, true){lazily} offset 0) scope \
+         left join ({standing_sql}) s on true \
+         cross join lateral (select set_config('app.may', case when s.active and coalesce( \
+             case when s.profile is null then $8 or s.role = any($4) \
+                  else s.profile = any($5) end, false) then 'yes' else 'no' end, true) as may \
+             offset 0) m \
+         left join lateral (select q.* from ({call}) q where m.may = 'yes' offset 0) c on true"
     )
-    .into()
+}
+
+/// The statement with its parameters moved behind `others` of them.
+fn behind(sql: &str, others: usize) -> String {
+    let mut parts = sql.split('$');
+    let mut moved = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.chars().take_while(char::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        let number = number.parse::<usize>().unwrap_or(0) + others;
+        // Writing to a string does not fail.
+        let _ = write!(moved, "${number}{rest}");
+    }
+    moved
 }
 
 /// The names of those who may: roles, and profiles of devices.
@@ -95,8 +138,8 @@ impl Db {
     ) -> Result<(Vec<Called>, Option<Batch>), DbError> {
         let Some((first, _)) = calls.first() else { return Ok((Vec::new(), None)) };
         let Reach::Venue(venue) = first.scope.reach else { return Err(DbError::Forbidden) };
-        let may_sql = self.may_sql.as_ref().filter(|_| !control::is_one_trip_out());
-        let Some(may_sql) = may_sql else {
+        let statements = self.calls.as_ref().filter(|_| !control::is_one_trip_out());
+        let Some(statements) = statements else {
             return Ok((calls.iter().map(|_| Ok(None)).collect(), None));
         };
         let askers = calls.iter().map(|(task, _)| Asker::of(task, venue));
@@ -114,15 +157,12 @@ impl Db {
             metrics::counter!("pg_lazy_commits_total", "write" => first.name).increment(count);
         }
         let conn = self.connection().await?;
-        let locks = gathered(calls);
+        let (together, locks) = (calls.len() > 1, gathered(calls));
         let mut packet = Packet::default();
-        packet.add(prepare(&conn, "begin").await?, Vec::new());
-        if lazily || !locks.is_empty() {
+        if together {
+            packet.add(prepare(&conn, "begin").await?, Vec::new());
             let scope = prepare(&conn, if lazily { SCOPE_LAZILY } else { SCOPE }).await?;
             packet.add(scope, askers.first().map(Asker::scope).unwrap_or_default());
-        }
-        let together = calls.len() > 1;
-        if together {
             packet.add(prepare(&conn, TOGETHER).await?, Vec::new());
         }
         for (sql, keys) in &locks {
@@ -130,14 +170,14 @@ impl Db {
         }
         let before = packet.len();
         for (asker, (_, call)) in askers.iter().zip(calls) {
-            packet.add(conn.prepare_cached(may_sql).await?, asker.may());
-            let params = call.params.iter().map(as_sync).collect();
-            packet.add(prepare(&conn, call.sql).await?, params);
+            let sql = statements.of(call.sql, lazily && !together);
+            let params = asker.params().into_iter().chain(call.params.iter().map(as_sync));
+            packet.add(conn.prepare_cached(&sql).await?, params.collect());
         }
         if together {
             packet.add(prepare(&conn, EMIT_TOLD).await?, Vec::new());
+            packet.add(prepare(&conn, "commit").await?, Vec::new());
         }
-        packet.add(prepare(&conn, "commit").await?, Vec::new());
         if lazily && !Control::Barrier.is_out() {
             packet.add(prepare(&conn, barrier::FLUSH).await?, Vec::new());
         }
@@ -158,15 +198,17 @@ fn read(
 ) -> Result<(Vec<Called>, Option<Batch>), DbError> {
     let (mut answers, mut told) = (Vec::with_capacity(calls.len()), Vec::new());
     for (asker, (_, call)) in askers.iter().zip(calls) {
-        let (known, mut done) = (rows.next().unwrap_or_default(), rows.next().unwrap_or_default());
-        let done = done.pop();
-        if let Some(row) = &done {
+        let row = rows.next().unwrap_or_default().pop();
+        let allowed = asker.check(row.as_ref());
+        let data = row.as_ref().map(|row| row.col::<Option<String>>("data")).transpose()?.flatten();
+        let done = row.filter(|_| data.is_some());
+        if let (Some(row), Some(data)) = (&done, data) {
             let mut event = call.event.clone();
             event.version = row.col("version")?;
-            event.data = RawValue::from_string(row.col::<String>("data")?)?;
+            event.data = RawValue::from_string(data)?;
             told.push(event);
         }
-        answers.push((asker.check(&known), done));
+        answers.push((allowed, done));
     }
     // A call alone has told by itself; several have in what stands behind them.
     let last = rows.next().unwrap_or_default();
@@ -216,6 +258,8 @@ struct Asker {
     device_id: Option<DeviceId>,
     roles: Vec<&'static str>,
     profiles: Vec<&'static str>,
+    /// Whether all may who are signed in.
+    customers: bool,
 }
 
 impl Asker {
@@ -223,6 +267,7 @@ impl Asker {
         let needs = task.needs.filter(|_| task.scope.reach == Reach::Venue(venue));
         let needs = needs.ok_or(DbError::Forbidden)?;
         let (roles, profiles) = who_may(needs.grant());
+        let customers = needs.grant().customer || needs.grant().anyone;
         let user_id = task.scope.actor();
         Ok(Self {
             needs,
@@ -234,6 +279,7 @@ impl Asker {
             device_id: task.scope.device,
             roles,
             profiles,
+            customers,
         })
     }
 
@@ -241,14 +287,16 @@ impl Asker {
         vec![&self.venue_text, &self.user_text]
     }
 
-    fn may(&self) -> Vec<&(dyn ToSql + Sync)> {
-        let Self { venue_id, user_id, device_id, roles, profiles, .. } = self;
-        vec![venue_id, user_id, device_id, roles, profiles, &self.venue_text, &self.user_text]
+    /// The first parameters of a call's statement.
+    fn params(&self) -> [&(dyn ToSql + Sync); ASKER_PARAMS] {
+        let Self { venue_id, user_id, device_id, roles, profiles, customers, .. } = self;
+        let (venue, user) = (&self.venue_text, &self.user_text);
+        [venue_id, user_id, device_id, roles, profiles, venue, user, customers]
     }
 
     /// By the standing that the packet has read.
-    fn check(&self, known: &[Row]) -> Result<(), DbError> {
-        if standing(known.first())?.may(self.needs) { Ok(()) } else { Err(DbError::Forbidden) }
+    fn check(&self, known: Option<&Row>) -> Result<(), DbError> {
+        if standing(known)?.may(self.needs) { Ok(()) } else { Err(DbError::Forbidden) }
     }
 }
 
@@ -278,6 +326,15 @@ mod tests {
     use kernel::role::{Permission, Profile};
 
     use super::*;
+
+    #[test]
+    fn the_parameters_of_a_call_stand_behind_those_of_its_asker() {
+        assert_eq!(
+            behind("select a from f($1, $2::text, $12)", 8),
+            "select a from f($9, $10::text, $20)"
+        );
+        assert_eq!(behind("select 1", 8), "select 1");
+    }
 
     #[test]
     fn owners_stand_beside_the_roles_of_the_table() {

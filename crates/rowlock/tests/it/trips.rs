@@ -30,7 +30,7 @@ async fn a_named_hold_costs_one_round_trip_and_any_other_write_at_most_three() -
     let sale = Sale::of(bed.house().await?, blocks(1, 20)).await?;
     // A role that was just given is looked up, which is a trip of its own: an owner's is older.
     let clerk = sale.house.owner();
-    let seats = labels(1, 20);
+    let (seats, customer) = (labels(1, 20), bed.person().await?);
     let confirm = |client: &Client, hold: &Value| {
         let customer = json!({"name": "Ana Lopes"});
         let body = json!({"hold": hold["id"], "token": hold["token"], "customer": customer});
@@ -61,6 +61,8 @@ async fn a_named_hold_costs_one_round_trip_and_any_other_write_at_most_three() -
         println!("a booking cost {trips} round trips");
         assert!((1..=TRIPS_MAX).contains(&trips), "a booking cost {trips} round trips");
     }
+    let (trips, _) = cost(proxy, sale.hold(&customer, &[&seats[18]])).await?;
+    assert_eq!(trips, 1, "nor does it cost a customer more");
     Ok(())
 }
 
