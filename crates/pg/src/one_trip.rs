@@ -65,11 +65,14 @@ const EMIT_TOLD: &str = "select seq, at, prev_at from log.emit_told()";
 const ASKER_PARAMS: usize = 8;
 const LAZILY: &str = ", set_config('synchronous_commit', 'off', true)";
 
-/// The statements of calls, made once for each: by its text, and whether it does not wait for the disk.
+/// By the text of the call, and whether it does not wait for the disk.
+type Made = HashMap<(&'static str, bool), Arc<str>>;
+
+/// The statements of calls, made once for each.
 #[derive(Clone)]
 pub(crate) struct Statements {
     standing_sql: &'static str,
-    made: Arc<Mutex<HashMap<(&'static str, bool), Arc<str>>>>,
+    made: Arc<Mutex<Made>>,
 }
 
 impl Statements {

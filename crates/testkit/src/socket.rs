@@ -238,7 +238,7 @@ impl Socket {
         for (logged, heard) in wanted.into_iter().zip(&self.events) {
             let same = |field: &&str| logged.get(*field) == heard.get(*field);
             let fields = ["type", "entity_id", "version", "action", "data"];
-            ensure!(fields.iter().all(|it| same(&it)), "the log has {logged}, heard was {heard}");
+            ensure!(fields.iter().all(same), "the log has {logged}, heard was {heard}");
         }
         Ok(())
     }
