@@ -241,7 +241,8 @@ impl App {
     /// was done; `rush` finds out why. Calls of one venue that wait go together, see `gather`.
     ///
     /// # Errors
-    /// By the caller's standing; when the database fails, it may have been done.
+    /// By the caller's standing; when the database fails. `commit_unknown`: it may have been done, and
+    /// whoever has a key or a nonce finds out by the usual way.
     pub async fn call<G: Needs>(
         &self,
         actor: &Actor<G>,

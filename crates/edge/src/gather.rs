@@ -2,8 +2,8 @@
 //! log in any case: while one packet is under way, whatever comes for its venue in this thread goes in
 //! the next one, in the order in which it came, as one transaction with one flush.
 //!
-//! Each call has an answer of its own. If a packet fails, none of its calls was done, or nobody knows;
-//! each is told so and goes the usual way, so that one that fails takes nobody with it.
+//! Each call has an answer of its own. If a packet fails, none of its calls was done: each goes the
+//! usual way, so that one that fails takes nobody with it. If nobody knows, each is told so.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -136,10 +136,14 @@ impl App {
                 }
             }
             Err(error) => {
-                let mut error = Some(error);
-                let alone = packet.len() == 1;
+                let unknown = matches!(error, DbError::CommitUnknown);
+                let mut error = Some(error).filter(|_| packet.len() == 1);
                 for waiting in packet {
-                    let told = error.take_if(|_| alone).map_or(Ok(None), Err);
+                    let told = match error.take() {
+                        Some(error) => Err(error),
+                        None if unknown => Err(DbError::CommitUnknown),
+                        None => Ok(None),
+                    };
                     drop(waiting.tell.send(told));
                 }
             }

@@ -105,8 +105,8 @@ pub(crate) async fn patch_table(
     app: web::Data<App>,
 ) -> Result<Answer, Rejection> {
     let (table, seen, once) = (at.table, seen.0.or(cmd.version), once.of(&cmd));
-    let at_once = move_at_once(&app, &actor, once.as_ref(), (table, seen), &cmd).await;
-    if let Some(answer) = at_once.map_err(|error| Rejection::of(&error))? {
+    let at_once = move_at_once(&app, &actor, once.as_ref(), (table, seen), &cmd).await?;
+    if let Some(answer) = at_once {
         return Ok(answer);
     }
     app.write(&actor, once, async move |tx| {

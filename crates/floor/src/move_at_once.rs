@@ -1,14 +1,17 @@
 //! A table that is only moved, turned or drawn anew, in one round trip: hosts drag many of them.
 
-use edge::{Actor, Answer, App, can};
+use edge::{Actor, Answer, App, Rejection, can};
 use kernel::event::{Event, Topic};
 use kernel::ids::TableId;
-use pg::{Call, Columns, Lock, OnceKey, params};
+use pg::{Call, Columns, DbError, Lock, OnceKey, Row, params};
 
 use crate::FloorError;
 use crate::change_table::{ChangeTable, action};
 use crate::model::TableStatus;
 use crate::store::tables::{AT_ONCE, MOVED};
+
+/// The problem of a write whose connection broke while it was saved.
+const COMMIT_UNKNOWN: &str = "commit_unknown";
 
 /// Whether `cmd` says nothing but where the table stands and how it is drawn there.
 fn is_move(cmd: &ChangeTable) -> bool {
@@ -26,7 +29,32 @@ pub(crate) async fn move_at_once(
     once: Option<&OnceKey>,
     (table, seen): (TableId, Option<i64>),
     cmd: &ChangeTable,
-) -> Result<Option<Answer>, FloorError> {
+) -> Result<Option<Answer>, Rejection> {
+    let Some(call) =
+        call(actor, once, (table, seen), cmd).map_err(|error| Rejection::of(&error))?
+    else {
+        return Ok(None);
+    };
+    match app.call(actor, call).await {
+        Ok(Some((row, pos))) => {
+            let read = |row: &Row| Ok((row.col("data")?, row.col("version")?));
+            let (json, version) = read(&row).map_err(|error: DbError| Rejection::of(&error))?;
+            Ok(Some(Answer::called(200, json, Some(version), pos)))
+        }
+        // Without a key nobody can find out whether it was done: it is not done again.
+        Err(unknown) if once.is_none() && unknown.0.code == COMMIT_UNKNOWN => Err(unknown),
+        // Whoever may not is told so by the longer way.
+        Ok(None) | Err(_) => Ok(None),
+    }
+}
+
+/// The call, if it is a move.
+fn call(
+    actor: &Actor<can::ArrangeFloor>,
+    once: Option<&OnceKey>,
+    (table, seen): (TableId, Option<i64>),
+    cmd: &ChangeTable,
+) -> Result<Option<Call>, FloorError> {
     if !is_move(cmd) {
         return Ok(None);
     }
@@ -44,10 +72,7 @@ pub(crate) async fn move_at_once(
         event.audience.number(),
     ]);
     let locks = vec![Lock { sql: MOVED, keys: vec![table.to_string()] }];
-    let call = Call { sql: AT_ONCE, params, event, locks };
-    // Whoever may not is told so by the longer way.
-    let Some((row, pos)) = app.call(actor, call).await.ok().flatten() else { return Ok(None) };
-    Ok(Some(Answer::called(200, row.col("data")?, Some(row.col("version")?), pos)))
+    Ok(Some(Call { sql: AT_ONCE, params, event, locks }))
 }
 
 #[cfg(test)]

@@ -133,8 +133,8 @@ impl Db {
     /// `Forbidden` and `UserGone` by its user's standing; neither is anything to the others.
     ///
     /// # Errors
-    /// The database's failures. Then nothing of all that was done, or the connection was lost and
-    /// nobody knows: the functions find out when they are called again.
+    /// The database's failures: nothing of all that was done. `CommitUnknown` when the connection was
+    /// lost: whoever has a key or a nonce finds out by it.
     pub async fn write_together(
         &self,
         calls: &[(&WriteTask, &Call)],
@@ -186,7 +186,11 @@ impl Db {
         }
         let mut rows = Vec::with_capacity(packet.len());
         for answer in send_prepared(&conn, &packet.sent()).await {
-            rows.push(answer?);
+            // What was sent may have been done, though no answer came.
+            rows.push(answer.map_err(DbError::from).map_err(|error| match error {
+                DbError::Away => DbError::CommitUnknown,
+                other => other,
+            })?);
         }
         read(venue, &askers, calls, &mut rows.into_iter().skip(before))
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use testkit::{Bed, PATIENCE, Socket};
+use testkit::{Bed, Direction, PATIENCE, Socket, wait_until};
 use tokio::task::JoinSet;
 
 use crate::doors::Doors;
@@ -127,6 +127,36 @@ async fn the_same_move_sent_20_times_at_once_moves_once() -> Result<()> {
     }
     let reused = owner.patch(&path, json!({"x": 43})).key("key-of-the-same-move").await?;
     reused.refused(422, "key_reused")
+}
+
+#[tokio::test]
+async fn a_move_of_which_nobody_knows_is_not_made_twice() -> Result<()> {
+    let bed = Bed::with().through_a_proxy().env("DATABASE_POOL_SIZE", "1").start().await?;
+    let room = Room::of(&bed, 1).await?;
+    let (owner, sql, proxy) = (room.house.owner(), bed.sql().await?, bed.proxy()?);
+    let path = room.path(&format!("/tables/{}", room.tables[0]));
+    let version = async || sql.value::<i64>("select version from floor.table", &[]).await;
+    for key in [None, Some("key-of-a-lost-move")] {
+        owner.patch(&path, json!({"x": 1})).await?.expect(200)?;
+        let moved = version().await? + 1;
+        proxy.deafen(Direction::ToClient);
+        let ask = owner.patch(&path, json!({"x": 2}));
+        let ask = key.map_or(ask.without_key(), |key| owner.patch(&path, json!({"x": 2})).key(key));
+        let asking = tokio::spawn(async move { ask.await });
+        wait_until("it is moved", PATIENCE, async || Ok((version().await? == moved).then_some(())))
+            .await?;
+        proxy.cut();
+        proxy.heal();
+        let answer = asking.await??;
+        if key.is_none() {
+            answer.refused(503, "commit_unknown")?;
+        } else {
+            assert_eq!(answer.header("Idempotency-Replayed"), Some("true"));
+            assert_eq!(answer.expect(200)?["version"], moved);
+        }
+        assert_eq!(version().await?, moved);
+    }
+    Ok(())
 }
 
 #[tokio::test]
