@@ -1,6 +1,10 @@
 -- A table that is only moved, turned or drawn anew, in one packet: done if nobody has changed it
 -- since it was seen, and not at all otherwise.
 
+-- A number with a fraction as workers write it: 7.0, not 7.
+create function floor.decimal(p double precision) returns text language sql stable parallel safe as
+$$ select case when p::text ~ '^-?[0-9]+$' then p::text || '.0' else p::text end $$;
+
 -- One row when it was done, none when it was not: the longer way finds out why. A key that another
 -- request has just used stops the whole packet: its calls then go the longer way, each alone.
 create function floor.move_table(
@@ -12,8 +16,8 @@ language plpgsql as
 $$
 declare
     v_venue uuid := log.scope_venue();
-    v_guest uuid;
     t floor.table;
+    e record;
 begin
     if not log.may() or exists (select from log.once o where o.venue_id = v_venue
                                 and o.actor = p_actor and o.key = p_key) then
@@ -29,23 +33,26 @@ begin
     if not found then
         return;
     end if;
-    select s.guest_id into v_guest from floor.seating s
-    where s.venue_id = v_venue and s.table_id = p_table;
     move_table.version := t.version;
     move_table.data := format('{"id":"%s","name":%s%s,"x":%s,"y":%s,"width":%s,"height":%s,'
         '"rotation":%s,"shape":"%s","minSeats":%s,"maxSeats":%s,"combinableWith":%s,'
         '"walkInOnly":%s,"status":"%s"%s,"version":%s}',
-        t.id, to_json(t.name), coalesce(',"sectionId":"' || t.section_id || '"', ''), t.x, t.y,
-        t.width, t.height, t.rotation, t.shape, t.min_seats, t.max_seats, to_json(t.combinable_with),
-        to_json(t.walk_in_only), t.status, coalesce(',"guestId":"' || v_guest || '"', ''),
+        t.id, to_json(t.name), coalesce(',"sectionId":"' || t.section_id || '"', ''),
+        floor.decimal(t.x), floor.decimal(t.y), floor.decimal(t.width), floor.decimal(t.height),
+        floor.decimal(t.rotation), t.shape, t.min_seats, t.max_seats, to_json(t.combinable_with),
+        to_json(t.walk_in_only), t.status,
+        (select format(',"guestId":"%s"', s.guest_id) from floor.seating s
+         where s.venue_id = v_venue and s.table_id = p_table),
         t.version);
     if p_key is not null then
         insert into log.once (venue_id, actor, key, route, body_hash, status, answer, version)
         values (v_venue, p_actor, p_key, p_route, p_body_hash, 200, move_table.data, t.version);
     end if;
-    select e.seq, e.at, e.prev_at into move_table.seq, move_table.at, move_table.prev_at
-    from log.emit_one(p_actor, p_topic, 'table_updated', 'table', p_table, t.version, p_action,
-                      move_table.data::json) e;
+    e := log.emit_one(p_actor, p_topic, 'table_updated', 'table', p_table, t.version, p_action,
+                      move_table.data::json);
+    move_table.seq := e.seq;
+    move_table.at := e.at;
+    move_table.prev_at := e.prev_at;
     return next;
 end
 $$;

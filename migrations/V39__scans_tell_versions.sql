@@ -19,6 +19,7 @@ $$
 declare
     v_venue uuid := log.scope_venue();
     t record;
+    e record;
 begin
     -- A plan enters a zone or leaves one: who goes from one to another takes the longer way.
     if not log.may() or (p_zone_before is not null and p_zone_after is not null) then
@@ -74,9 +75,11 @@ begin
     pass.data := left(p_data, -1) || format(',"number":%s,"scannedAt":"%s"%s}', to_json(t.number),
         log.instant(pass.scanned_at),
         case when pass.inside is not null then format(',"inside":%s', pass.inside) else '' end);
-    select e.seq, e.at, e.prev_at into pass.seq, pass.at, pass.prev_at
-    from log.emit_one(p_user, p_topic, 'ticket_verified', 'ticket', p_ticket, pass.version, p_kind,
-                      pass.data::json) e;
+    e := log.emit_one(p_user, p_topic, 'ticket_verified', 'ticket', p_ticket, pass.version, p_kind,
+                      pass.data::json);
+    pass.seq := e.seq;
+    pass.at := e.at;
+    pass.prev_at := e.prev_at;
     return next;
 end
 $$;

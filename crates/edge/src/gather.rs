@@ -12,12 +12,14 @@ use kernel::ids::VenueId;
 use kernel::scope::Reach;
 use pg::one_trip::Called;
 use pg::{Call, DbError, WriteTask};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::App;
 
 /// Calls of one packet.
 pub(crate) const CALLS_TOGETHER_MAX: usize = 16;
+/// Packets of one venue that one thread has under way: one holds locks, the others wait for the disk.
+const PACKETS_MAX: usize = 4;
 /// Calls of one venue that wait in one thread; one more goes alone.
 const WAITING_MAX: usize = 256;
 
@@ -98,33 +100,44 @@ impl App {
             Joined::Waits => {}
             Joined::Leads => drop(actix_web::rt::spawn(async move { app.lead(venue).await })),
             Joined::Full(new) => {
-                drop(actix_web::rt::spawn(async move { app.together(vec![*new]).await }));
+                drop(actix_web::rt::spawn(async move { app.together(vec![*new], || {}).await }));
             }
         }
         told.await.unwrap_or(Err(DbError::Away))
     }
 
-    /// Sends packets of the venue as long as calls wait.
+    /// Sends packets of the venue as long as calls wait: the next as soon as the one before it has
+    /// given its locks back, while that one still waits for the disk.
     async fn lead(&self, venue: VenueId) {
         let _leaving = Leaving(self.gatherer(), venue);
+        let places = Arc::new(Semaphore::new(PACKETS_MAX));
         loop {
+            // Nobody closes it.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let next = self.gatherer().next(venue, self.calls_together());
             // Nothing comes between this look and the leaving: all of it is one thread.
             if next.is_empty() {
                 return;
             }
-            self.together(next).await;
+            let (tell, committed) = oneshot::channel();
+            let app = self.clone();
+            actix_web::rt::spawn(async move {
+                app.together(next, || tell.send(()).unwrap_or(())).await;
+                drop(place);
+            });
+            // Or it has failed before it came so far.
+            let _ = committed.await;
         }
     }
 
     /// One packet.
-    async fn together(&self, packet: Vec<Waiting>) {
+    async fn together(&self, packet: Vec<Waiting>, committed: impl FnOnce()) {
         let calls: Vec<_> = packet.iter().map(|it| (&it.task, &it.call)).collect();
         if calls.len() > 1 {
             let count = u64::try_from(calls.len()).unwrap_or(u64::MAX);
             metrics::counter!("rowlock_calls_together_total").increment(count);
         }
-        let called = self.db().write_together(&calls).await;
+        let called = self.db().write_together(&calls, committed).await;
         match called {
             Ok((called, batch)) => {
                 if let Some(batch) = batch {

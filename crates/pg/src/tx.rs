@@ -439,6 +439,15 @@ pub(crate) async fn send_prepared(
     conn: &Object,
     all: &[Prepared<'_>],
 ) -> Vec<Result<Vec<Row>, tokio_postgres::Error>> {
+    send_telling(conn, all, |_| {}).await
+}
+
+/// The same, saying which was answered as soon as it is.
+pub(crate) async fn send_telling(
+    conn: &Object,
+    all: &[Prepared<'_>],
+    mut answered: impl FnMut(usize),
+) -> Vec<Result<Vec<Row>, tokio_postgres::Error>> {
     let mut sent = Vec::with_capacity(all.len());
     for (sql, params) in all {
         let mut answer = Box::pin(maybe_done(conn.query(*sql, params)));
@@ -446,9 +455,10 @@ pub(crate) async fn send_prepared(
         sent.push(answer);
     }
     let mut answers = Vec::with_capacity(sent.len());
-    for mut answer in sent {
+    for (at, mut answer) in sent.into_iter().enumerate() {
         answer.as_mut().await;
         answers.extend(answer.as_mut().take_output());
+        answered(at);
     }
     answers
 }
