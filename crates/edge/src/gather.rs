@@ -1,6 +1,6 @@
 //! Calls of one venue that wait for one another go together. They would wait for the same row of the
-//! log in any case: while one packet is under way, whatever comes for its venue in this thread goes in
-//! the next one, in the order in which it came, as one transaction with one flush.
+//! log in any case: while one packet holds its locks, whatever comes for its venue in this thread goes
+//! in the next one, in the order in which it came, as one transaction with one flush.
 //!
 //! Each call has an answer of its own. If a packet fails, none of its calls was done: each goes the
 //! usual way, so that one that fails takes nobody with it. If nobody knows, each is told so.
